@@ -1,0 +1,99 @@
+import { z } from "zod";
+import { ItemCode } from "./errors.ts";
+import { FileSummary, Metadata } from "./files.ts";
+import { PipelineDocument } from "./pipeline.ts";
+import { ItemStatus, JobStatus, TaskKind, TaskStatus } from "./status.ts";
+
+/** Body of POST /jobs. `pipeline` is the name of a stored or built-in pipeline, `name@version`, or a document. */
+export const JobRequest = z.strictObject({
+  pipeline: z.union([z.string(), PipelineDocument]),
+  inputs: z.array(z.string()).min(1).max(100_000),
+  params: z.record(z.string(), z.unknown()).optional(),
+  priority: z.int().min(-100).max(100).optional().describe("higher first, among the jobs of one tenant; 0 unless told"),
+  metadata: Metadata.optional(),
+});
+
+/** 202 of POST /jobs and of POST /files with a pipeline. */
+export const JobAccepted = z.object({
+  job_id: z.string(),
+  status: JobStatus,
+  estimated_completion: z.string().nullable(),
+  files: z.array(FileSummary),
+});
+
+export const Counts = z.object({
+  total: z.int(),
+  waiting: z.int(),
+  running: z.int(),
+  succeeded: z.int(),
+  skipped: z.int(),
+  dead: z.int(),
+  cancelled: z.int(),
+});
+
+export const OutputFile = FileSummary.extend({ url: z.string(), step: z.string() });
+
+export const FailureResource = z.object({
+  code: ItemCode,
+  step: z.string().nullable(),
+  message: z.string(),
+});
+
+export const JobResource = z.object({
+  id: z.string(),
+  status: JobStatus,
+  pipeline: z.object({ name: z.string(), version: z.int().nullable() }),
+  progress: z.number().min(0).max(100),
+  counts: Counts,
+  created_at: z.string(),
+  started_at: z.string().nullable(),
+  finished_at: z.string().nullable(),
+  estimated_completion: z.string().nullable(),
+  /** At most 1,000, in the order of their items; GET /jobs/{id}/items and outputs.zip have all. */
+  output_files: z.array(OutputFile),
+  metadata: z.record(z.string(), z.union([z.string(), z.number()])),
+  priority: z.int(),
+  error: FailureResource.nullable(),
+});
+
+export const JobSummary = JobResource.omit({ output_files: true });
+
+export const ItemResource = z.object({
+  id: z.string(),
+  ordinal: z.int(),
+  parent_ordinal: z.int().nullable(),
+  status: ItemStatus,
+  input: FileSummary.nullable(),
+  outputs: z.array(OutputFile),
+  error: FailureResource.nullable(),
+  attempts: z.int(),
+});
+
+export const TaskResource = z.object({
+  id: z.string(),
+  job_id: z.string(),
+  kind: TaskKind,
+  status: TaskStatus,
+  stage: z.int(),
+  steps: z.array(z.string()),
+  lane: z.string(),
+  items: z.int(),
+  epoch: z.int(),
+  attempts: z.int(),
+  losses: z.int(),
+  worker_id: z.string().nullable(),
+  created_at: z.string(),
+  started_at: z.string().nullable(),
+  finished_at: z.string().nullable(),
+  error: FailureResource.nullable(),
+});
+
+export type JobRequest = z.infer<typeof JobRequest>;
+export type JobAccepted = z.infer<typeof JobAccepted>;
+export type Counts = z.infer<typeof Counts>;
+export type OutputFile = z.infer<typeof OutputFile>;
+export type FailureResource = z.infer<typeof FailureResource>;
+export type JobResource = z.infer<typeof JobResource>;
+export type JobSummary = z.infer<typeof JobSummary>;
+export type ItemResource = z.infer<typeof ItemResource>;
+export type TaskResource = z.infer<typeof TaskResource>;

@@ -1,0 +1,47 @@
+import { PROBLEM_STATUS, type Issue, type ProblemCode } from "@filemill/contract/errors.ts";
+
+/**
+ * A refusal that the caller can do something about. `code` is stable; the message names the thing and what to do next.
+ * The HTTP status follows from the code in http/render-error.ts and nowhere else.
+ */
+export class Problem extends Error {
+  readonly code: ProblemCode;
+  readonly issues: readonly Issue[] | undefined;
+  readonly retryAfterSeconds: number | undefined;
+  constructor(code: ProblemCode, message: string, options: { issues?: readonly Issue[]; retryAfterSeconds?: number; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "Problem";
+    this.code = code;
+    this.issues = options.issues;
+    this.retryAfterSeconds = options.retryAfterSeconds;
+  }
+}
+
+/** A foreign id answers exactly as an absent one. */
+export function notFound(what: string, id: string): Problem {
+  return new Problem("not_found", `There is no ${what} "${id}".`);
+}
+
+export function isProblemCode(code: string): code is ProblemCode {
+  return code in PROBLEM_STATUS;
+}
+
+/** Trouble with an object store. `unavailable` passes with time; `disk_full` when space returns. */
+export class StorageError extends Error {
+  readonly code: "not_found" | "exists" | "disk_full" | "unavailable";
+  constructor(code: StorageError["code"], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "StorageError";
+    this.code = code;
+  }
+}
+
+/** The configuration can't be used; every bad variable is named, one a line. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
+    super(`The configuration can't be used:\n${problems.map((problem) => `  ${problem}`).join("\n")}`);
+    this.name = "ConfigError";
+    this.problems = problems;
+  }
+}

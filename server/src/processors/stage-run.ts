@@ -1,0 +1,78 @@
+import type { ItemCode } from "@filemill/contract/errors.ts";
+
+/**
+ * What a worker sends to a step host and gets back: one message a task, paths only, never bytes. The host runs every
+ * step of the stage for every entry, in order, and keeps only the outputs of steps marked `keep`.
+ */
+export interface StageRun {
+  readonly type: "run";
+  readonly kind: "map" | "tree" | "gather";
+  readonly steps: readonly StageRunStep[];
+  /** map: each entry is one file and goes through the steps alone. tree and gather: all entries are one call. */
+  readonly entries: readonly StageRunEntry[];
+  /** Empty folder for this task; outputs are written below it. */
+  readonly scratch: string;
+  /** fan_in of a tree stage. */
+  readonly fanIn?: number;
+}
+
+export interface StageRunStep {
+  readonly name: string;
+  readonly use: string;
+  readonly with: Readonly<Record<string, unknown>>;
+  /** Steps of this stage, or of earlier stages, whose files this one takes; `""` is the job's inputs. */
+  readonly needs: readonly string[];
+  readonly when?: { readonly media_type: readonly string[] };
+  readonly timeoutMs: number;
+  readonly outputBytes: number;
+  readonly keep: boolean;
+}
+
+export interface StageRunEntry {
+  /** The step (of an earlier stage) that made the file, `""` for an input of the job. */
+  readonly from: string;
+  readonly path: string;
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly mediaType: string;
+}
+
+/** Host → worker, before it starts an entry: says whom to blame should the host die. */
+export interface EntryStarted {
+  readonly type: "entry";
+  readonly index: number;
+  readonly step: string;
+}
+
+/** Host → worker at the end: one result an entry for map; exactly one for tree and gather. */
+export interface StageRunDone {
+  readonly type: "done";
+  readonly results: readonly EntryResult[];
+}
+
+export type EntryResult =
+  /** `passed`: no step's `when` took it. */
+  | { readonly ok: true; readonly outputs: readonly KeptOutput[]; readonly ran: boolean }
+  | { readonly ok: false; readonly failure: Failure; readonly step: string };
+
+export interface KeptOutput {
+  readonly step: string;
+  /** A regular file in scratch; or, where a processor handed an input on unchanged, the index of that entry. */
+  readonly content: { readonly path: string } | { readonly passedEntry: number };
+  readonly name: string;
+  readonly mediaType: string;
+  readonly sizeBytes: number;
+}
+
+/**
+ * Why a call failed. bad_input ends the item at once; crashed, timeout and resource_exhausted count as attempts;
+ * lost is an expired lease (counted apart); infrastructure (database, store or broker away) and drains count nothing.
+ */
+export const FAILURE_CLASSES = ["bad_input", "crashed", "timeout", "resource_exhausted", "lost", "infrastructure"] as const;
+export type FailureClass = (typeof FAILURE_CLASSES)[number];
+
+export interface Failure {
+  readonly class: FailureClass;
+  readonly code: ItemCode;
+  readonly message: string;
+}

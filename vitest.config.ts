@@ -1,0 +1,15 @@
+import { defineConfig } from "vitest/config";
+
+/** Everything that npm alone can provide. Suites that need Debian packages: vitest.services.config.ts. */
+export default defineConfig({
+  test: {
+    include: ["{contract,server,sdk,cli}/**/*.test.ts", "acceptance/**/*.test.ts"],
+    exclude: ["**/node_modules/**", "**/*.services.test.ts", "**/*.nightly.test.ts"],
+    globalSetup: ["server/test/global-setup.ts"],
+    pool: "forks",
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    dangerouslyIgnoreUnhandledErrors: false,
+  },
+});
