@@ -1,0 +1,26 @@
+import type { Logger } from "pino";
+import type { Database } from "../db/database.ts";
+import type { ObjectStore } from "../storage/object-store.ts";
+
+/** What the routes need; composed once in bin/. */
+export interface Services {
+  readonly database: Database;
+  readonly store: ObjectStore;
+  readonly log: Logger;
+  readonly limits: UploadLimits;
+  /** Tells dispatch, after the commit, that these lanes have ready tasks. Never fails; a lost call only costs time. */
+  readonly announce: (lanes: Iterable<string>) => void;
+}
+
+export interface UploadLimits {
+  readonly maxFileBytes: number;
+  readonly maxFilesPerRequest: number;
+}
+
+/** Who asks; set on every request by authenticate.ts. */
+export interface Principal {
+  readonly tenantId: string;
+  /** `key_…` or `usr_…`: what audit entries name. */
+  readonly actor: string;
+  readonly role: "read-only" | "user" | "admin" | "operator";
+}
