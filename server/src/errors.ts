@@ -1,4 +1,4 @@
-import { PROBLEM_STATUS, type Issue, type ProblemCode } from "@filemill/contract/errors.ts";
+import { PROBLEM_STATUS, type Issue, type ItemCode, type ProblemCode } from "@filemill/contract/errors.ts";
 
 /**
  * A refusal that the caller can do something about. `code` is stable; the message names the thing and what to do next.
@@ -44,4 +44,18 @@ export class ConfigError extends Error {
     this.name = "ConfigError";
     this.problems = problems;
   }
+}
+
+/**
+ * Why work failed, which decides what it costs. bad_input ends the item at once; crashed, timeout and
+ * resource_exhausted count as attempts; lost is an expired lease (counted apart, in `losses`); infrastructure (database,
+ * store or broker away) and drains count nothing.
+ */
+export const FAILURE_CLASSES = ["bad_input", "crashed", "timeout", "resource_exhausted", "lost", "infrastructure"] as const;
+export type FailureClass = (typeof FAILURE_CLASSES)[number];
+
+export interface Failure {
+  readonly class: FailureClass;
+  readonly code: ItemCode;
+  readonly message: string;
 }

@@ -1,4 +1,4 @@
-import type { ItemCode } from "@filemill/contract/errors.ts";
+import type { Failure } from "../errors.ts";
 
 /**
  * What a worker sends to a step host and gets back: one message a task, paths only, never bytes. The host runs every
@@ -62,17 +62,4 @@ export interface KeptOutput {
   readonly name: string;
   readonly mediaType: string;
   readonly sizeBytes: number;
-}
-
-/**
- * Why a call failed. bad_input ends the item at once; crashed, timeout and resource_exhausted count as attempts;
- * lost is an expired lease (counted apart); infrastructure (database, store or broker away) and drains count nothing.
- */
-export const FAILURE_CLASSES = ["bad_input", "crashed", "timeout", "resource_exhausted", "lost", "infrastructure"] as const;
-export type FailureClass = (typeof FAILURE_CLASSES)[number];
-
-export interface Failure {
-  readonly class: FailureClass;
-  readonly code: ItemCode;
-  readonly message: string;
 }
