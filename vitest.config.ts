@@ -6,6 +6,7 @@ export default defineConfig({
     include: ["{contract,server,sdk,cli,scripts}/**/*.test.ts", "acceptance/**/*.test.ts"],
     exclude: ["**/node_modules/**", "**/*.services.test.ts", "**/*.nightly.test.ts"],
     globalSetup: ["server/test/global-setup.ts"],
+    reporters: ["default", "./scripts/closing-line.ts"],
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 30_000,

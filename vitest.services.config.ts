@@ -6,6 +6,7 @@ export default defineConfig({
     include: ["**/*.services.test.ts"],
     exclude: ["**/node_modules/**"],
     globalSetup: ["scripts/require-programs.ts", "server/test/global-setup.ts"],
+    reporters: ["default", "./scripts/closing-line.ts"],
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 120_000,
