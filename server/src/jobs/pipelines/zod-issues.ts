@@ -68,7 +68,7 @@ function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
 }
 
 function member(node: unknown, key: PropertyKey): unknown {
-  return typeof node === "object" && node !== null ? (node as Record<PropertyKey, unknown>)[key] : undefined;
+  return typeof node === "object" && node !== null && Object.hasOwn(node, key) ? (node as Record<PropertyKey, unknown>)[key] : undefined;
 }
 
 function listOf(value: unknown): unknown[] {
