@@ -1,0 +1,43 @@
+import { pipelinesOf, processorsOf, type Pipelines, type Processors } from "./catalogue.ts";
+import { FilemillError } from "./error.ts";
+import { filesOf, type Files } from "./files.ts";
+import { jobsOf, type Jobs } from "./jobs.ts";
+import { createTransport, type ConnectOptions } from "./transport.ts";
+import { watch, type WatchedEvent, type WatchOptions } from "./watch.ts";
+
+export interface Client {
+  readonly files: Files;
+  readonly jobs: Jobs;
+  readonly pipelines: Pipelines;
+  readonly processors: Processors;
+  /** Events of the whole tenant, from now on; ends only by leaving the loop or by `signal`. */
+  events(options?: WatchOptions): AsyncIterable<WatchedEvent>;
+  /** Does the server take requests? One try, no retries; never rejects. */
+  ready(signal?: AbortSignal): Promise<{ ready: boolean; detail: string }>;
+}
+
+/**
+ * A client of one server; nothing is sent before the first call. Reads, deletes and POSTs (which carry an
+ * Idempotency-Key) are repeated with growing pauses on 429, 503 and lost connections; uploads only where they were
+ * refused. Runs in Node and in browsers.
+ */
+export function connect(options: ConnectOptions): Client {
+  const transport = createTransport(options);
+  const single = createTransport({ ...options, retries: 0 });
+  return {
+    files: filesOf(transport),
+    jobs: jobsOf(transport),
+    pipelines: pipelinesOf(transport),
+    processors: processorsOf(transport),
+    events: (watchOptions = {}) => watch(transport, "/api/v1/events", { ...watchOptions, isLast: () => false }),
+    async ready(signal) {
+      try {
+        const answer = await single.send({ method: "GET", path: "/readyz", signal });
+        return { ready: true, detail: await answer.text() };
+      } catch (error) {
+        if (error instanceof FilemillError) return { ready: false, detail: error.detail };
+        return { ready: false, detail: String(error) };
+      }
+    },
+  };
+}

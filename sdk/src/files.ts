@@ -1,0 +1,88 @@
+import type { FileResource, FileSummary, Metadata, UploadAnswer } from "@filemill/contract/files.ts";
+import type { JobAccepted } from "@filemill/contract/jobs.ts";
+import type { PipelineDocument } from "@filemill/contract/pipeline.ts";
+import { listOf, type List, type ListQuery } from "./pages.ts";
+import type { Transport } from "./transport.ts";
+
+/** A content and its name. A Blob knows its length and is read as it is sent; disk.ts makes one from a path. */
+export interface Upload {
+  readonly name: string;
+  readonly content: Blob;
+}
+
+export interface UploadOptions {
+  readonly metadata?: Metadata | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface RunOptions extends UploadOptions {
+  /** The name of a pipeline or a document. */
+  readonly pipeline: string | PipelineDocument;
+  readonly params?: Readonly<Record<string, unknown>> | undefined;
+}
+
+export interface Files {
+  /** One request a file, with its length. */
+  put(upload: Upload, options?: UploadOptions): Promise<FileSummary>;
+  /** Many files in one multipart request. */
+  putMany(uploads: readonly Upload[], options?: UploadOptions): Promise<FileSummary[]>;
+  /** Uploads and starts a job over the files, in one request. */
+  run(uploads: readonly Upload[], options: RunOptions): Promise<JobAccepted>;
+  list(query?: ListQuery): List<FileResource>;
+  get(id: string): Promise<FileResource>;
+  /** The bytes, or those from `start` (inclusive) on. disk.ts stores them in a file and checks the digest. */
+  content(id: string, options?: { start?: number; signal?: AbortSignal | undefined }): Promise<Response>;
+  remove(id: string): Promise<void>;
+}
+
+const FILES = "/api/v1/files";
+
+export function filesOf(transport: Transport): Files {
+  const one = (id: string) => `${FILES}/${encodeURIComponent(id)}`;
+  const post = <T>(content: FormData, signal: AbortSignal | undefined) =>
+    transport.json<T>({ method: "POST", path: FILES, content, retry: "refused", signal });
+
+  return {
+    put: ({ name, content }, options = {}) =>
+      transport.json({
+        method: "PUT",
+        path: one(name),
+        content,
+        query: metadataQuery(options.metadata),
+        headers: { "content-type": "application/octet-stream", "idempotency-key": crypto.randomUUID() },
+        retry: "refused",
+        signal: options.signal,
+      }),
+    async putMany(uploads, options = {}) {
+      const answer = await post<UploadAnswer>(formOf(uploads, options), options.signal);
+      return answer.files;
+    },
+    run: (uploads, options) => post<JobAccepted>(formOf(uploads, options), options.signal),
+    list: (query) => listOf(transport, FILES, query),
+    get: (id) => transport.json({ method: "GET", path: one(id) }),
+    content: (id, options = {}) =>
+      transport.send({
+        method: "GET",
+        path: `${one(id)}/content`,
+        headers: options.start ? { range: `bytes=${options.start}-` } : {},
+        signal: options.signal,
+      }),
+    remove: (id) => transport.json({ method: "DELETE", path: one(id) }),
+  };
+}
+
+/** Fields go before the files, so that the server knows what is asked before the first byte of content. */
+function formOf(uploads: readonly Upload[], options: UploadOptions & Partial<RunOptions>): FormData {
+  const form = new FormData();
+  if (options.pipeline !== undefined) {
+    form.set("pipeline", typeof options.pipeline === "string" ? options.pipeline : JSON.stringify(options.pipeline));
+  }
+  if (options.params !== undefined) form.set("params", JSON.stringify(options.params));
+  if (options.metadata !== undefined) form.set("metadata", JSON.stringify(options.metadata));
+  for (const upload of uploads) form.append("file", upload.content, upload.name);
+  return form;
+}
+
+function metadataQuery(metadata: Metadata = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(metadata).map(([key, value]) => [`metadata.${key}`, value]));
+}

@@ -1,0 +1,124 @@
+import { errorFromAnswer, FilemillError, unreachable } from "./error.ts";
+import { backoffMs, pause } from "./pause.ts";
+
+/** Where the server is and who asks. */
+export interface ConnectOptions {
+  /** Base URL, for example `http://127.0.0.1:8080`. */
+  readonly url: string;
+  /** API key; without it only health answers. */
+  readonly key?: string | undefined;
+  /** Further tries after the first, 4 unless told; 0 turns retrying off. */
+  readonly retries?: number | undefined;
+  /** Another fetch, for example one with a proxy. */
+  readonly fetch?: typeof fetch | undefined;
+}
+
+/**
+ * How a call may be repeated.
+ * `safe`: any trouble (reads, deletes, and POSTs, which all carry an Idempotency-Key).
+ * `refused`: only where the server surely kept nothing (429, 503, connection refused): uploads, because every PUT makes a file.
+ */
+export type Retry = "safe" | "refused";
+
+export interface Call {
+  readonly method: "GET" | "PUT" | "POST" | "DELETE";
+  /** Below the base URL, for example `/api/v1/files`. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | number | undefined>> | undefined;
+  readonly json?: unknown;
+  readonly content?: Blob | FormData | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly retry?: Retry | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Transport {
+  /** Resolves with a 2xx (or 304) answer, body unread; rejects with FilemillError or the signal's reason. */
+  send(call: Call): Promise<Response>;
+  /** The parsed JSON body. */
+  json<T>(call: Call): Promise<T>;
+  readonly retries: number;
+}
+
+const DEFAULT_RETRIES = 4;
+
+export function createTransport(options: ConnectOptions): Transport {
+  const base = options.url.replace(/\/+$/, "");
+  const retries = options.retries ?? DEFAULT_RETRIES;
+  const doFetch = options.fetch ?? globalThis.fetch;
+
+  async function send(call: Call): Promise<Response> {
+    const headers = headersOf(call, options.key);
+    for (let attempt = 0; ; attempt++) {
+      const outcome = await once(call, headers);
+      if (outcome instanceof Response) return outcome;
+      if (attempt >= retries || !mayRepeat(outcome, call.retry ?? "safe")) throw outcome;
+      await pause(backoffMs(attempt, outcome.retryAfter), call.signal);
+    }
+  }
+
+  async function once(call: Call, headers: Headers): Promise<Response | FilemillError> {
+    const body = call.json === undefined ? call.content : JSON.stringify(call.json);
+    let response: Response;
+    try {
+      response = await doFetch(`${base}${call.path}${queryOf(call.query)}`, {
+        method: call.method,
+        headers,
+        ...(body === undefined ? {} : { body }),
+        ...(call.signal === undefined ? {} : { signal: call.signal }),
+      });
+    } catch (error) {
+      call.signal?.throwIfAborted();
+      return unreachable(base, error);
+    }
+    return response.ok || response.status === 304 ? response : errorFromAnswer(response);
+  }
+
+  return {
+    send,
+    retries,
+    async json<T>(call: Call) {
+      const response = await send({ ...call, headers: { accept: "application/json", ...call.headers } });
+      // The server builds its answers with the schemas of contract/; T is the same schema's type.
+      return (response.status === 204 ? undefined : await parse(response)) as T;
+    },
+  };
+}
+
+function headersOf(call: Call, key: string | undefined): Headers {
+  const headers = new Headers(call.headers);
+  if (key !== undefined) headers.set("authorization", `Bearer ${key}`);
+  if (call.json !== undefined) headers.set("content-type", "application/json");
+  // One key for all tries of one call, so that a repeated POST does its work once.
+  if (call.method === "POST" && !headers.has("idempotency-key")) headers.set("idempotency-key", crypto.randomUUID());
+  return headers;
+}
+
+function mayRepeat(error: FilemillError, retry: Retry): boolean {
+  if (error.status === 429 || error.status === 503) return true;
+  if (error.status !== 0) return false;
+  return retry === "safe" || error.detail.includes("ECONNREFUSED");
+}
+
+async function parse(response: Response): Promise<unknown> {
+  const text = await response.text();
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new FilemillError({
+      code: "bad_answer",
+      status: response.status,
+      detail: `${response.url} did not answer with JSON; is it a Filemill server?`,
+      cause,
+    });
+  }
+}
+
+function queryOf(query: Call["query"]): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query ?? {})) {
+    if (value !== undefined) parameters.set(name, String(value));
+  }
+  const text = parameters.toString();
+  return text === "" ? "" : `?${text}`;
+}
