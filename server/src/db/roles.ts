@@ -1,0 +1,71 @@
+import type { Client } from "pg";
+import pg from "pg";
+
+/** Who logs in: the server's processes. Never an owner of tables, so that FORCEd row-level security can't be turned off. */
+export interface LoginRole {
+  readonly name: string;
+  readonly password: string;
+}
+
+const GROUP_ROLES = ["filemill_owner", "filemill_app", "filemill_system"] as const;
+const SERVED_ROLES = ["filemill_app", "filemill_system"] as const;
+
+/**
+ * Makes what is missing of the three roles that migrations name, lets the connected user act as filemill_owner, and lets
+ * that role create schemas in this database. With `login`, also that login role: NOSUPERUSER NOINHERIT, so that it has no
+ * rights but those of the role it names in each transaction. Roles belong to the whole server, hence migrators of two
+ * databases can meet here; what another made meanwhile is taken as made. Rejects with the server's error where the user
+ * may not create roles and some are missing.
+ */
+export async function createRoles(client: Client, login?: LoginRole): Promise<void> {
+  for (const role of GROUP_ROLES) {
+    await once(client, roleExists(role), `CREATE ROLE ${role} NOLOGIN NOSUPERUSER NOINHERIT`);
+  }
+  await once(client, isMember("current_user", "filemill_owner"), "GRANT filemill_owner TO current_user");
+  await allowSchemas(client);
+  if (login) await createLogin(client, login);
+}
+
+async function createLogin(client: Client, login: LoginRole): Promise<void> {
+  const name = pg.escapeIdentifier(login.name);
+  const literal = pg.escapeLiteral(login.name);
+  await once(
+    client,
+    roleExists(login.name),
+    `CREATE ROLE ${name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT PASSWORD ${pg.escapeLiteral(login.password)}`,
+  );
+  for (const role of SERVED_ROLES) {
+    await once(client, isMember(literal, role), `GRANT ${role} TO ${name}`);
+  }
+}
+
+async function allowSchemas(client: Client): Promise<void> {
+  const { rows } = await client.query<{ name: string; allowed: boolean }>(
+    "SELECT current_database() AS name, has_database_privilege('filemill_owner', current_database(), 'CREATE') AS allowed",
+  );
+  const database = rows[0];
+  if (database === undefined || database.allowed) return;
+  await client.query(`GRANT CREATE ON DATABASE ${pg.escapeIdentifier(database.name)} TO filemill_owner`);
+}
+
+/** 42710 duplicate_object, 23505 unique_violation, XX000 "tuple concurrently updated": another migrator was faster. */
+const MADE_MEANWHILE = new Set(["42710", "23505", "XX000"]);
+
+async function once(client: Client, test: string, statement: string): Promise<void> {
+  const holds = async () => (await client.query<{ holds: boolean }>(`SELECT (${test}) AS holds`)).rows[0]?.holds === true;
+  if (await holds()) return;
+  try {
+    await client.query(statement);
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError) || !MADE_MEANWHILE.has(error.code ?? "") || !(await holds())) throw error;
+  }
+}
+
+function roleExists(name: string): string {
+  return `EXISTS (SELECT FROM pg_roles WHERE rolname = ${pg.escapeLiteral(name)})`;
+}
+
+/** A superuser is a MEMBER of every role, and needs no grant. */
+function isMember(user: string, role: string): string {
+  return `pg_has_role(${user}, '${role}', 'MEMBER')`;
+}
