@@ -1,0 +1,129 @@
+import { encodeId } from "@filemill/contract/ids.ts";
+import type { JobStatus, TaskKind } from "@filemill/contract/status.ts";
+import type { Database, Transaction } from "../db/database.ts";
+import { sql } from "../db/sql.ts";
+import { notFound, Problem } from "../errors.ts";
+import { appendAudit } from "../record/audit.ts";
+import { appendEvents } from "../record/events.ts";
+import { advanceJobs } from "./advance/advance-jobs.ts";
+import { newAdvance } from "./advance/deliveries.ts";
+import { writeStages, lockStages, type StageRow } from "./advance/stage-rows.ts";
+import type { Plan } from "./plan.ts";
+
+export interface Retry {
+  readonly tenantId: string;
+  readonly jobId: string;
+  readonly actor: string;
+  /** Only these dead tasks; left out, all of the job. */
+  readonly taskIds?: readonly string[];
+}
+
+/**
+ * Reopens dead items: their tasks become ready again with all attempts, and the reduces above them that had ended with
+ * input_dead start afresh once everything below has ended. The only edge out of a terminal status; audited. Returns the
+ * lanes to announce and the number of tasks made ready. Throws Problem not_found, or conflict where nothing can be retried.
+ */
+export async function retryJob(database: Database, retry: Retry): Promise<{ lanes: Set<string>; tasks: number }> {
+  return await database.asTenant(retry.tenantId, async (transaction) => {
+    const plan = await planOf(transaction, retry.jobId);
+    const dead = await lockDeadTasks(transaction, retry);
+    const rows = (await lockStages(transaction, [retry.jobId]).catch(refuseCancelled(retry.jobId))).get(retry.jobId) ?? [];
+    const revived = dead.filter((task) => !task.placeholder);
+    if (revived.length === 0) {
+      throw new Problem("conflict", `The job "${encodeId("job", retry.jobId)}" has no dead items to retry.`);
+    }
+    await revive(transaction, revived, rows);
+    await dropPlaceholders(transaction, dead, rows);
+    reopen(plan, rows);
+    await writeStages(transaction, rows);
+    await reopenJob(transaction, retry, revived.length);
+    const advance = newAdvance({ jobId: retry.jobId, tenantId: retry.tenantId, priority: 0, plan });
+    const lanes = await advanceJobs(transaction, [advance]);
+    for (const task of revived) lanes.add(task.lane);
+    return { lanes, tasks: revived.length };
+  });
+}
+
+async function planOf(transaction: Transaction, jobId: string): Promise<Plan> {
+  const [spec] = await transaction.query<{ plan: Plan }>(sql`SELECT plan FROM job_specs WHERE job_id = ${jobId}::uuid`);
+  if (!spec) throw notFound("job", encodeId("job", jobId));
+  return spec.plan;
+}
+
+function refuseCancelled(jobId: string) {
+  return (error: unknown): never => {
+    if (error instanceof Error && error.name === "JobsCancelled") {
+      throw new Problem("conflict", `The job "${encodeId("job", jobId)}" was cancelled; submit a new one instead.`);
+    }
+    throw error;
+  };
+}
+
+interface DeadTask {
+  readonly id: string;
+  readonly kind: TaskKind;
+  readonly stage: number;
+  readonly lane: string;
+  /** Stands for a reduce that never ran because an input was dead. */
+  readonly placeholder: boolean;
+}
+
+/** The dead tasks asked for, and every placeholder of the job. */
+async function lockDeadTasks(transaction: Transaction, { jobId, taskIds }: Retry): Promise<DeadTask[]> {
+  return await transaction.query<DeadTask>(sql`
+    SELECT id, kind, stage, lane, error->>'code' = 'input_dead' AS placeholder FROM tasks
+    WHERE job_id = ${jobId}::uuid AND status = 'dead'
+      AND (${taskIds ?? null}::uuid[] IS NULL OR id = ANY(${taskIds ?? null}::uuid[]) OR error->>'code' = 'input_dead')
+    ORDER BY id FOR UPDATE`);
+}
+
+async function revive(transaction: Transaction, tasks: readonly DeadTask[], rows: readonly StageRow[]): Promise<void> {
+  const ids = tasks.map((task) => task.id);
+  await transaction.execute(sql`
+    UPDATE tasks SET status = 'ready', backing_off = false, run_at = now(), attempts = 0, losses = 0, worker_id = NULL, finished_at = NULL
+    WHERE id = ANY(${ids}::uuid[])`);
+  await transaction.execute(sql`DELETE FROM item_exceptions WHERE task_id = ANY(${ids}::uuid[]) AND status = 'dead'`);
+  for (const task of tasks) {
+    const row = rows[task.stage];
+    if (!row) continue;
+    row.openTasks += 1;
+    if (task.kind === "map") row.dead -= 1;
+    else row.deadTasks -= 1;
+  }
+}
+
+async function dropPlaceholders(transaction: Transaction, dead: readonly DeadTask[], rows: readonly StageRow[]): Promise<void> {
+  const placeholders = dead.filter((task) => task.placeholder);
+  const ids = placeholders.map((task) => task.id);
+  await transaction.execute(sql`DELETE FROM task_inputs WHERE task_id = ANY(${ids}::uuid[])`);
+  await transaction.execute(sql`DELETE FROM tasks WHERE id = ANY(${ids}::uuid[])`);
+  for (const task of placeholders) {
+    const row = rows[task.stage];
+    if (row) row.deadTasks -= 1;
+  }
+}
+
+/** A stage with work, or with an open stage above it, is open again; closeStages ends what turns out to have nothing to do. */
+function reopen(plan: Plan, rows: readonly StageRow[]): void {
+  for (const stage of plan.stages) {
+    const row = rows[stage.no];
+    if (!row) continue;
+    row.openFeeders = stage.feeders.filter((feeder) => rows[feeder]?.status === "open").length;
+    row.status = row.openTasks > 0 || row.openFeeders > 0 ? "open" : "closed";
+  }
+}
+
+async function reopenJob(transaction: Transaction, { tenantId, jobId, actor, taskIds }: Retry, tasks: number): Promise<void> {
+  const [job] = await transaction.query<{ status: JobStatus }>(sql`SELECT status FROM jobs WHERE id = ${jobId}::uuid FOR UPDATE`);
+  if (job?.status === "failed") {
+    await transaction.execute(sql`UPDATE jobs SET status = 'running', finished_at = NULL WHERE id = ${jobId}::uuid`);
+    await appendEvents(transaction, [{ tenantId, jobId, type: "job.running", data: { retried_tasks: tasks } }]);
+  }
+  await appendAudit(transaction, {
+    tenantId,
+    actor,
+    action: taskIds ? "task.redrive" : "job.retry",
+    object: encodeId("job", jobId),
+    detail: { tasks, ...(taskIds ? { task_ids: taskIds.map((id) => encodeId("task", id)) } : {}) },
+  });
+}
