@@ -1,0 +1,39 @@
+import { readdir, stat } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { CliError, EXIT } from "../exit.ts";
+
+export interface LocalFile {
+  readonly path: string;
+  readonly name: string;
+  readonly sizeBytes: number;
+}
+
+/**
+ * The regular files that the arguments mean; a folder stands for everything below it, hidden files left out, and its
+ * files are named by their path within it. Rejects with CliError for a path that isn't there or an empty folder.
+ */
+export async function localFiles(paths: readonly string[]): Promise<LocalFile[]> {
+  const found: LocalFile[] = [];
+  for (const path of paths) {
+    const about = await stat(path);
+    if (!about.isDirectory()) {
+      found.push({ path, name: path.split(/[\\/]/).at(-1) ?? path, sizeBytes: about.size });
+      continue;
+    }
+    const before = found.length;
+    for await (const below of walk(path)) {
+      found.push({ path: below, name: relative(path, below).replaceAll("\\", "/"), sizeBytes: (await stat(below)).size });
+    }
+    if (found.length === before) throw new CliError(`${path}: the folder holds no files.`, EXIT.usage);
+  }
+  return found;
+}
+
+async function* walk(folder: string): AsyncGenerator<string, void, undefined> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (entry.name.startsWith(".")) continue;
+    if (entry.isDirectory()) yield* walk(join(folder, entry.name));
+    else if (entry.isFile()) yield join(folder, entry.name);
+  }
+}

@@ -1,0 +1,43 @@
+import type { FileSummary } from "@filemill/contract/files.ts";
+import type { Client } from "@filemill/sdk/client.ts";
+import { uploadFromDisk } from "@filemill/sdk/disk.ts";
+import type { Progress } from "../terminal/progress.ts";
+import type { LocalFile } from "./paths.ts";
+
+/** Four uploads at a time fill a local connection; more only make each of them slower. */
+const AT_ONCE = 4;
+
+/** Sends every file with a request of its own, several at once, and gives them back in their order. */
+export async function sendFiles(sending: {
+  client: Client;
+  files: readonly LocalFile[];
+  progress: Progress;
+  signal: AbortSignal;
+  metadata?: Record<string, string> | undefined;
+}): Promise<FileSummary[]> {
+  const { client, files, progress, signal, metadata } = sending;
+  const bar = progress.bar(files.length === 1 ? `upload ${files[0]?.name}` : `upload ${files.length} files`, sum(files));
+  const stored: FileSummary[] = [];
+  const queue = files.entries();
+  const stop = new AbortController();
+  const either = AbortSignal.any([signal, stop.signal]);
+  const lane = async () => {
+    for (const [index, file] of queue) {
+      either.throwIfAborted();
+      const upload = await uploadFromDisk(file.path, { name: file.name, onBytes: (bytes) => bar.add(bytes) });
+      stored[index] = await client.files.put(upload, { signal: either, metadata });
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  } catch (error) {
+    stop.abort();
+    throw error;
+  }
+  bar.finish();
+  return stored;
+}
+
+function sum(files: readonly LocalFile[]): number {
+  return files.reduce((total, file) => total + file.sizeBytes, 0);
+}

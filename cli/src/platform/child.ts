@@ -1,0 +1,44 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+export type Program = "all" | "worker";
+
+/**
+ * A program of the server as a child, in a process group of its own: Ctrl-C then reaches it once, from us, and not a
+ * second time from the terminal, which would force it to stop without draining.
+ */
+export function startProgram(starting: {
+  program: Program;
+  environment: Readonly<Record<string, string | undefined>>;
+  output: "inherit" | "pipe";
+}): ChildProcess {
+  const path = fileURLToPath(new URL(`../../../server/bin/${starting.program}.ts`, import.meta.url));
+  return spawn(process.execPath, [path], {
+    env: { ...starting.environment },
+    stdio: ["ignore", starting.output, starting.output],
+    detached: process.platform !== "win32",
+  });
+}
+
+/** Resolves with the exit code once the program has ended; 1 when a signal ended it. Rejects when it can't be started. */
+export async function ended(child: ChildProcess): Promise<number> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+  return child.exitCode ?? 1;
+}
+
+/** Asks it to stop, and after `patienceMs` ends its whole process group. Resolves once it is gone. */
+export async function stopProgram(child: ChildProcess, patienceMs: number): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+  const { pid } = child;
+  child.kill("SIGTERM");
+  const timer = setTimeout(() => {
+    try {
+      process.kill(-pid, "SIGKILL");
+    } catch {
+      child.kill("SIGKILL");
+    }
+  }, patienceMs);
+  await ended(child);
+  clearTimeout(timer);
+}

@@ -1,0 +1,80 @@
+import { Command } from "commander";
+import type { Context } from "./context.ts";
+import { doctor } from "./doctor/doctor.ts";
+import { EXIT_CODES_HELP } from "./exit.ts";
+import { filesGet } from "./files/get.ts";
+import { filesList } from "./files/list.ts";
+import { filesPut } from "./files/put.ts";
+import { filesRemove } from "./files/rm.ts";
+import { jobsCancel } from "./jobs/cancel.ts";
+import { jobsList } from "./jobs/list.ts";
+import { jobsRetry } from "./jobs/retry.ts";
+import { jobsShow } from "./jobs/show.ts";
+import { jobsWatch } from "./jobs/watch.ts";
+import { pipelinesLint } from "./pipelines/lint.ts";
+import { pipelinesList } from "./pipelines/list.ts";
+import { pipelinesPut } from "./pipelines/put.ts";
+import { pipelinesShow } from "./pipelines/show.ts";
+import { up } from "./platform/up.ts";
+import { worker } from "./platform/worker.ts";
+import { processorsList } from "./processors/list.ts";
+import { processorsShow } from "./processors/show.ts";
+import { run } from "./run/run.ts";
+import { noun } from "./terminal/command.ts";
+
+const HELP = `
+The server is found by FILEMILL_URL (http://127.0.0.1:8080 unless set). The key is FILEMILL_KEY, else what the
+platform left in admin.key in its data folder on this machine (FILEMILL_DATA_DIR).
+
+Examples:
+  filemill up
+  filemill run photo-set holiday/*.jpg --out thumbnails
+  filemill jobs list --json
+${EXIT_CODES_HELP}`;
+
+/** The whole command line. Commands throw; bin/ explains and decides the exit code. */
+export function createProgram(context: Context): Command {
+  const program = new Command("filemill").description("Process files: upload them, run pipelines over them, collect the results.");
+  program.addHelpText("after", HELP).showHelpAfterError("(add --help for the ways to use it)");
+  program.addCommand(up(context));
+  program.addCommand(run(context));
+  program.addCommand(
+    noun(
+      "files",
+      "upload, list, download, delete",
+      [filesPut, filesList, filesGet, filesRemove].map((make) => make(context)),
+    ),
+  );
+  program.addCommand(
+    noun(
+      "jobs",
+      "look at jobs and steer them",
+      [jobsList, jobsShow, jobsWatch, jobsCancel, jobsRetry].map((make) => make(context)),
+    ),
+  );
+  program.addCommand(
+    noun(
+      "pipelines",
+      "look at pipelines, check and store them",
+      [pipelinesList, pipelinesShow, pipelinesLint, pipelinesPut].map((make) => make(context)),
+    ),
+  );
+  program.addCommand(
+    noun(
+      "processors",
+      "what pipelines can use",
+      [processorsList, processorsShow].map((make) => make(context)),
+    ),
+  );
+  program.addCommand(worker(context));
+  program.addCommand(doctor(context));
+  for (const command of everyCommand(program)) {
+    command.exitOverride();
+    command.configureOutput({ writeOut: (text) => void context.stdout.write(text), writeErr: (text) => void context.stderr.write(text) });
+  }
+  return program;
+}
+
+function everyCommand(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(everyCommand)];
+}

@@ -1,0 +1,69 @@
+import type { Command } from "commander";
+import { clientOf, type Context } from "../context.ts";
+import { CliError } from "../exit.ts";
+import { freePath } from "../files/names.ts";
+import { localFiles } from "../files/paths.ts";
+import { sendFiles } from "../files/send.ts";
+import { followJob, outcome, troubles } from "../jobs/follow.ts";
+import { readDocument } from "../pipelines/document.ts";
+import { verb, type JsonOption } from "../terminal/command.ts";
+import { pairs, typedPairs } from "../terminal/pairs.ts";
+import { printResult, size } from "../terminal/print.ts";
+import { createProgress } from "../terminal/progress.ts";
+import { collectOutputs } from "./collect.ts";
+
+interface RunOptions extends JsonOption {
+  readonly with?: string[];
+  readonly metadata?: string[];
+  readonly priority?: string;
+  readonly out?: string;
+}
+
+export function run(context: Context): Command {
+  return verb("run", "upload files, run a pipeline over them and download the results")
+    .argument("<pipeline>", "name, name@version, or a .json file with a pipeline document")
+    .argument("<paths...>", "files or folders")
+    .option("-w, --with <key=value...>", "parameters of the pipeline")
+    .option("-m, --metadata <key=value...>", "attach to the job")
+    .option("-p, --priority <number>", "-100 to 100, higher first")
+    .option("-o, --out <folder>", "where the results go (default: filemill-results, or a free name like it)")
+    .action((pipeline: string, paths: string[], options: RunOptions) => runPipeline(context, { pipeline, paths, options }));
+}
+
+async function runPipeline(context: Context, { pipeline, paths, options }: { pipeline: string; paths: string[]; options: RunOptions }) {
+  const client = await clientOf(context);
+  const { signal } = context;
+  const files = await localFiles(paths);
+  const request = {
+    pipeline: pipeline.endsWith(".json") ? await readDocument(pipeline) : pipeline,
+    ...(options.with ? { params: typedPairs(options.with) } : {}),
+    ...(options.metadata ? { metadata: pairs(options.metadata) } : {}),
+    ...(options.priority === undefined ? {} : { priority: Number(options.priority) }),
+  };
+  const folder = options.out ?? (await freePath("filemill-results"));
+  const progress = createProgress(context, { quiet: options.json === true });
+  try {
+    const stored = await sendFiles({ client, files, progress, signal });
+    const accepted = await client.jobs.submit({ ...request, inputs: stored.map((file) => file.id) }, { signal });
+    const title = typeof request.pipeline === "string" ? request.pipeline : (request.pipeline.name ?? pipeline);
+    const job = await followJob({ client, jobId: accepted.job_id, title, progress, signal });
+    const outputs = await collectOutputs({ client, job, folder, progress, signal });
+    progress.stop();
+    const reasons = job.status === "completed" ? [] : await troubles(client, job);
+    printResult(context, options, {
+      json: { job, outputs },
+      text: () => [
+        `${job.id} ${outcome(job)}`,
+        ...outputs.slice(0, SHOWN_OUTPUTS).map((output) => `  ${output.path} (${size(output.size)})`),
+        ...(outputs.length > SHOWN_OUTPUTS ? [`  and ${outputs.length - SHOWN_OUTPUTS} more in ${folder}`] : []),
+      ],
+    });
+    if (job.status !== "completed") {
+      throw new CliError([`${job.id} ${outcome(job)}.`, ...reasons.map((reason) => `  ${reason}`)].join("\n"));
+    }
+  } finally {
+    progress.stop();
+  }
+}
+
+const SHOWN_OUTPUTS = 20;
