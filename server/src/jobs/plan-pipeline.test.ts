@@ -137,7 +137,7 @@ describe("parameters", () => {
 
 describe("any acyclic pipeline", () => {
   const USES = ["toy.pass", "toy.pass", "toy.pass", "toy.split", "toy.sum", "toy.pack"];
-  const step = (index: number) =>
+  const step = (index: number): fc.Arbitrary<{ use: string; lane: string; needs: number[] }> =>
     fc.record({
       use: fc.constantFrom(...USES),
       lane: fc.constantFrom("default", "default", "heavy"),
@@ -148,7 +148,9 @@ describe("any acyclic pipeline", () => {
   const pipeline = fc
     .integer({ min: 1, max: 14 })
     .chain((size) => fc.tuple(...Array.from({ length: size }, (_, index) => step(index))))
-    .map((steps) => Object.fromEntries(steps.map((entry, index) => [nameOf(index), { ...entry, needs: entry.needs.map(nameOf) }])));
+    .map((steps: { use: string; lane: string; needs: number[] }[]) =>
+      Object.fromEntries(steps.map((entry, index) => [nameOf(index), { ...entry, needs: entry.needs.map(nameOf) }])),
+    );
 
   it("plans into stages that hold each step once, in an order that respects every need", () => {
     fc.assert(

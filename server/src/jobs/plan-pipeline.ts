@@ -57,7 +57,7 @@ function fillStep(from: {
     throw new Problem("validation_failed", `Step "${from.name}" uses "${step?.use}", which is no processor of this platform.`);
   }
   const given = substitute(step.with ?? {}, from.values);
-  const parsed = processor.params.safeParse(given);
+  const parsed = processor.params.safeParse(given, { reportInput: true });
   if (!parsed.success) from.issues.push(...issuesOfZod(parsed.error, { path: ["steps", from.name, "with"], schema: processor.params }));
   return {
     name: from.name,
