@@ -1,0 +1,160 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createMemoryStore } from "../../test/memory-store.ts";
+import { installFailpoint } from "../failpoint.ts";
+import { openDiskStore } from "./disk.ts";
+import { createFolderSync } from "./folder-sync.ts";
+import { objectStoreContract } from "./object-store.contract.ts";
+import type { ObjectStore } from "./object-store.ts";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "filemill-disk-"));
+});
+afterAll(async () => {
+  await rm(folder, { recursive: true });
+});
+
+objectStoreContract("disk", async () => openDiskStore({ folder: join(folder, "contract") }));
+objectStoreContract("memory", async () => createMemoryStore());
+
+describe("disk store", () => {
+  it("behaves as the model under any commands", async () => {
+    let run = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(command, { maxLength: 25 }), async (commands) => {
+        const disk = await openDiskStore({ folder: join(folder, `model-${++run}`) });
+        const model = createMemoryStore();
+        for (const step of commands) expect(await answerOf(disk, step)).toEqual(await answerOf(model, step));
+        expect(await readdir(join(folder, `model-${run}`, "tmp"))).toEqual([]);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it.each(["disk-after-write", "disk-after-fsync", "disk-after-link", "disk-after-folder-fsync"])(
+    "leaves nothing where it fails at %s",
+    async (name) => {
+      const root = join(folder, name);
+      const store = await openDiskStore({ folder: root });
+      const installed = installFailpoint(`${name}:error`);
+      await expect(store.put("t/file/0/0", Readable.from([Buffer.from("x")]))).rejects.toThrow(name);
+      installed.remove();
+      expect(installed.hits.get(name)).toBe(1);
+      expect(await store.head("t/file/0/0")).toBeUndefined();
+      expect(await readdir(join(root, "tmp"))).toEqual([]);
+      await store.put("t/file/0/0", Readable.from([Buffer.from("y")]));
+      expect((await buffer(await store.get("t/file/0/0"))).toString()).toBe("y");
+    },
+  );
+
+  it("collects at open what dead processes left, and nothing of the living", async () => {
+    const temp = join(folder, "leftovers", "tmp");
+    await mkdir(temp, { recursive: true });
+    const host = hostname().replaceAll(/[^A-Za-z0-9-]/g, "-");
+    const dead = `${host}.4194300.run.a`;
+    const ownNumberOtherRun = `${host}.${process.pid}.run.b`;
+    const parent = `${host}.${process.ppid}.run.c`;
+    const foreignFresh = "elsewhere-x.1.run.d";
+    const foreignOld = "elsewhere-x.1.run.e";
+    for (const name of [dead, ownNumberOtherRun, parent, foreignFresh, foreignOld]) await writeFile(join(temp, name), "partial");
+    const longAgo = new Date(Date.now() - 2 * 60 * 60 * 1_000);
+    await utimes(join(temp, foreignOld), longAgo, longAgo);
+    await openDiskStore({ folder: join(folder, "leftovers") });
+    expect((await readdir(temp)).toSorted()).toEqual([parent, foreignFresh].toSorted());
+  });
+
+  it("can be opened again while another writes", async () => {
+    const root = join(folder, "shared");
+    const first = await openDiskStore({ folder: root });
+    const content = randomBytes(500_000);
+    async function* slow() {
+      yield content;
+      await openDiskStore({ folder: root });
+    }
+    await first.put("t/file/0/0", Readable.from(slow()));
+    expect((await buffer(await first.get("t/file/0/0"))).equals(content)).toBe(true);
+  });
+});
+
+describe("folder sync", () => {
+  it("never answers a caller with an fsync that began before the call, and shares the next one", async () => {
+    const begun: (() => void)[] = [];
+    const folders = createFolderSync(() => new Promise<void>((resolve) => begun.push(resolve)));
+    const done: string[] = [];
+    const first = folders.sync("f").then(() => done.push("first"));
+    const late = [1, 2, 3].map((number) => folders.sync("f").then(() => done.push(`late ${number}`)));
+    const other = folders.sync("g").then(() => done.push("other"));
+    expect(begun).toHaveLength(2);
+    begun[1]?.();
+    begun[0]?.();
+    await Promise.all([first, other]);
+    expect(done.toSorted()).toEqual(["first", "other"]);
+    await expect.poll(() => begun.length).toBe(3);
+    begun[2]?.();
+    await Promise.all(late);
+    expect(begun).toHaveLength(3);
+  });
+
+  it("gives a failed fsync to those who shared it only", async () => {
+    let calls = 0;
+    const folders = createFolderSync(async () => {
+      if (++calls === 1) throw new Error("EIO");
+    });
+    const first = folders.sync("f");
+    const second = folders.sync("f");
+    await expect(first).rejects.toThrow("EIO");
+    await expect(second).resolves.toBeUndefined();
+  });
+});
+
+type Command =
+  | { readonly kind: "put"; readonly key: string; readonly content: Uint8Array; readonly fails: boolean }
+  | { readonly kind: "get"; readonly key: string; readonly start: number; readonly length: number }
+  | { readonly kind: "head" | "delete" | "list"; readonly key: string }
+  | { readonly kind: "copy"; readonly key: string; readonly to: string };
+
+const key = fc
+  .array(fc.constantFrom("a", "b-1", "0193f0aa-1111", "0193f0aa-2222"), { minLength: 1, maxLength: 4 })
+  .map((parts) => parts.join("/"));
+const command: fc.Arbitrary<Command> = fc.oneof(
+  fc.record({ kind: fc.constant("put" as const), key, content: fc.uint8Array({ maxLength: 64 }), fails: fc.boolean() }),
+  fc.record({ kind: fc.constant("get" as const), key, start: fc.nat(70), length: fc.integer({ min: 1, max: 70 }) }),
+  fc.record({ kind: fc.constantFrom("head" as const, "delete" as const, "list" as const), key }),
+  fc.record({ kind: fc.constant("copy" as const), key, to: key }),
+);
+
+/** What a caller sees of one command, without the time. */
+async function answerOf(store: ObjectStore, step: Command): Promise<unknown> {
+  try {
+    switch (step.kind) {
+      case "put":
+        return await store.put(step.key, Readable.from(contentOf(step)));
+      case "get":
+        return (await buffer(await store.get(step.key, { range: { start: step.start, end: step.start + step.length - 1 } }))).toString(
+          "hex",
+        );
+      case "head":
+        return (await store.head(step.key))?.sizeBytes;
+      case "delete":
+        return await store.delete(step.key);
+      case "list":
+        return (await Array.fromAsync(store.list(step.key), ({ key: listed, sizeBytes }) => `${listed} ${sizeBytes}`)).toSorted();
+      case "copy":
+        return await store.copy(step.key, step.to);
+    }
+  } catch (error) {
+    return error instanceof Error && "code" in error ? error.code : error;
+  }
+}
+
+function* contentOf(step: Extract<Command, { kind: "put" }>): Generator<Buffer> {
+  yield Buffer.from(step.content);
+  if (step.fails) throw Object.assign(new Error("source"), { code: "source" });
+}

@@ -1,0 +1,182 @@
+import { link, mkdir, open, stat, unlink, type FileHandle } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { Writable, type Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { failpoint } from "../failpoint.ts";
+import { diskError, fsCode, putError } from "./disk-errors.ts";
+import { objectPath } from "./disk-layout.ts";
+import { listObjects } from "./disk-list.ts";
+import { createFolderSync, type FolderSync } from "./folder-sync.ts";
+import type { ObjectStore } from "./object-store.ts";
+import { collectLeftovers, tempName } from "./temp-files.ts";
+
+const WRITE_BUFFER_BYTES = 256 * 1_024;
+const READ_BUFFER_BYTES = 256 * 1_024;
+
+/**
+ * Objects as files below `folder`, which is made if need be. Several processes may share it.
+ *
+ * A put writes to `tmp/`, fsyncs the file, links it under its name (link, unlike rename, refuses to replace) and fsyncs
+ * the folder; only then it resolves. What a crash left in `tmp/` is deleted here, at open.
+ */
+export async function openDiskStore(options: { folder: string; name?: string }): Promise<ObjectStore> {
+  const root = options.folder;
+  const temp = join(root, "tmp");
+  const folders = createFolderSync();
+  const known = new Set<string>();
+  try {
+    await mkdir(temp, { recursive: true });
+    await mkdir(join(root, "objects"), { recursive: true });
+    await folders.sync(root);
+    await collectLeftovers(temp);
+  } catch (error) {
+    throw diskError(error, `disk store ${root}`);
+  }
+
+  /** Makes `source` visible under `key`, durably; leaves nothing there when it rejects. */
+  async function publish(source: string, key: string): Promise<void> {
+    const path = objectPath(root, key);
+    await ensureFolder(dirname(path), { folders, known, root });
+    await link(source, path).catch((error: unknown) => {
+      // Somebody may have tidied empty folders away.
+      if (fsCode(error) === "ENOENT") known.clear();
+      throw error;
+    });
+    try {
+      await failpoint("disk-after-link");
+      await folders.sync(dirname(path));
+      await failpoint("disk-after-folder-fsync");
+    } catch (error) {
+      await unlink(path).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  return {
+    name: options.name ?? "disk",
+    async put(key, content, { signal } = {}) {
+      objectPath(root, key);
+      const path = join(temp, tempName());
+      try {
+        const sizeBytes = await writeDurably(path, content, signal);
+        signal?.throwIfAborted();
+        await publish(path, key).catch((error: unknown) => {
+          throw putError(error, key);
+        });
+        return { sizeBytes };
+      } finally {
+        await unlink(path).catch(() => undefined);
+      }
+    },
+    async get(key, { range, signal } = {}) {
+      const handle = await open(objectPath(root, key), "r").catch((error: unknown) => {
+        throw diskError(error, `get ${key}`);
+      });
+      return handle.createReadStream({ highWaterMark: READ_BUFFER_BYTES, ...range, ...(signal && { signal }) });
+    },
+    async head(key) {
+      const path = objectPath(root, key);
+      try {
+        const found = await stat(path);
+        return { sizeBytes: found.size, modifiedAt: found.mtime };
+      } catch (error) {
+        if (fsCode(error) === "ENOENT") return undefined;
+        throw diskError(error, `head ${key}`);
+      }
+    },
+    async delete(key) {
+      const path = objectPath(root, key);
+      try {
+        await unlink(path);
+      } catch (error) {
+        if (fsCode(error) !== "ENOENT") throw diskError(error, `delete ${key}`);
+      }
+    },
+    list: (prefix) => listObjects(join(root, "objects"), prefix),
+    async copy(from, to) {
+      // Objects never change, so that two names for one file are two objects.
+      await publish(objectPath(root, from), to).catch((error: unknown) => {
+        throw diskError(error, `copy ${from} to ${to}`);
+      });
+    },
+    async presign() {
+      return undefined;
+    },
+    async close() {},
+  };
+}
+
+/** Writes the whole stream to a new file and fsyncs it. Rejects with the stream's own error, or with StorageError. */
+async function writeDurably(path: string, content: Readable, signal: AbortSignal | undefined): Promise<number> {
+  const handle = await open(path, "wx", 0o600).catch((error: unknown) => {
+    content.destroy();
+    throw putError(error, path);
+  });
+  try {
+    const file = fileWriter(handle);
+    await pipeline(content, file.writable, signal === undefined ? {} : { signal });
+    await failpoint("disk-after-write");
+    await handle.sync().catch((error: unknown) => {
+      throw putError(error, path);
+    });
+    await failpoint("disk-after-fsync");
+    return file.sizeBytes();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Unlike a write stream of node:fs, it says what a failed write means, so that it can't be taken for the source's error. */
+function fileWriter(handle: FileHandle): { writable: Writable; sizeBytes: () => number } {
+  let sizeBytes = 0;
+  async function writeAll(chunks: Buffer[]): Promise<void> {
+    let pending = chunks;
+    while (pending.length > 0) {
+      const { bytesWritten } = await handle.writev(pending);
+      sizeBytes += bytesWritten;
+      pending = remaining(pending, bytesWritten);
+    }
+  }
+  const writable = new Writable({
+    highWaterMark: WRITE_BUFFER_BYTES,
+    write(chunk: Buffer, _encoding, done) {
+      writeAll([chunk]).then(
+        () => done(),
+        (error: unknown) => done(putError(error, "content")),
+      );
+    },
+    writev(chunks, done) {
+      writeAll(chunks.map(({ chunk }) => chunk)).then(
+        () => done(),
+        (error: unknown) => done(putError(error, "content")),
+      );
+    },
+  });
+  return { writable, sizeBytes: () => sizeBytes };
+}
+
+/** A disk that fills up takes a part of a write before it refuses the next. */
+function remaining(chunks: readonly Buffer[], written: number): Buffer[] {
+  let skip = written;
+  return chunks.flatMap((chunk) => {
+    const taken = Math.min(skip, chunk.length);
+    skip -= taken;
+    return taken === chunk.length ? [] : [chunk.subarray(taken)];
+  });
+}
+
+/** Makes a folder and every missing one above it, each durable in its parent before anything is put into it. */
+async function ensureFolder(folder: string, at: { folders: FolderSync; known: Set<string>; root: string }): Promise<void> {
+  if (folder === join(at.root, "objects") || at.known.has(folder)) return;
+  const parent = dirname(folder);
+  await ensureFolder(parent, at);
+  await mkdir(folder).catch((error: unknown) => {
+    if (fsCode(error) !== "EEXIST") throw error;
+  });
+  // Also where another process made it: that one may have died before its fsync.
+  await at.folders.sync(parent);
+  if (at.known.size >= MAX_KNOWN_FOLDERS) at.known.clear();
+  at.known.add(folder);
+}
+
+const MAX_KNOWN_FOLDERS = 10_000;
