@@ -7,6 +7,7 @@ import type { TestProject } from "vitest/node";
 import { serverAccount } from "../src/db/embedded/account.ts";
 import { findBinaries } from "../src/db/embedded/binaries.ts";
 import { ensureCluster } from "../src/db/embedded/cluster.ts";
+import { liveProcess } from "../src/db/embedded/live-process.ts";
 import { findPostmaster, startPostmaster, stopPostmaster } from "../src/db/embedded/postmaster.ts";
 import { migrate } from "../src/db/migrate.ts";
 
@@ -71,18 +72,9 @@ async function removeAbandoned(): Promise<void> {
     if (!name.startsWith(PREFIX)) continue;
     const folder = join(tmpdir(), name);
     const [pid, password] = (await readFile(join(folder, "owner"), "utf8").catch(() => "")).split("\n");
-    if (!pid || !password || isAlive(Number(pid))) continue;
+    if (!pid || !password || (await liveProcess(Number(pid))) !== undefined) continue;
     const postmaster = await findPostmaster(join(folder, "data"), password).catch(() => undefined);
     if (postmaster) await stopPostmaster(postmaster, 10_000);
     await rm(folder, { recursive: true, force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -9,6 +9,7 @@ import type { Account } from "./account.ts";
 import type { Binaries } from "./binaries.ts";
 import { serverEnvironment } from "./cluster.ts";
 import { EmbeddedError } from "./embedded-error.ts";
+import { liveProcess } from "./live-process.ts";
 
 /** A running PostgreSQL server. */
 export interface Postmaster {
@@ -60,7 +61,7 @@ export async function findPostmaster(folder: string, password: string): Promise<
   const deadline = performance.now() + START_TIMEOUT_MS;
   for (;;) {
     const written = await readPidFile(folder);
-    if (!written || !isAlive(written.pid)) return undefined;
+    if (!written || !(await isPostgres(written.pid))) return undefined;
     const answer = await ask(written.port, password);
     if (answer === (await realpath(folder))) return written;
     if (answer !== "not_yet" || performance.now() > deadline) return undefined;
@@ -74,9 +75,9 @@ export async function stopPostmaster(postmaster: Postmaster, timeoutMs: number):
     ["SIGINT", timeoutMs],
     ["SIGQUIT", timeoutMs],
   ] as const) {
-    if (!isAlive(postmaster.pid)) return;
+    if (!(await isPostgres(postmaster.pid))) return;
     process.kill(postmaster.pid, signal);
-    if (await waitFor(() => !isAlive(postmaster.pid), waitMs)) return;
+    if (await waitFor(async () => !(await isPostgres(postmaster.pid)), waitMs)) return;
   }
   throw new EmbeddedError("stop_failed", `PostgreSQL (process ${postmaster.pid}) does not stop.`);
 }
@@ -164,13 +165,9 @@ function takePort(port: number): Promise<number | undefined> {
   });
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
+/** A process of that number that is a PostgreSQL server; process ids are used again. */
+async function isPostgres(pid: number): Promise<boolean> {
+  return (await liveProcess(pid))?.startsWith("postgres") === true;
 }
 
 async function waitFor(condition: () => boolean | Promise<boolean>, timeoutMs: number): Promise<boolean> {
