@@ -13,7 +13,7 @@
  * Liveness (recovered, under weak fairness): a task that a dead worker holds does not stay running.
  *
  * Sabotages, each of which must give a counter-example: NO_FENCE (writes look at the status only), EAGER_REAPER (does
- * not look at the lease), LATE_CLOCK (a worker counts from the arrival of the answer).
+ * not look at the lease), LATE_CLOCK (a worker counts from the arrival of the answer), NO_REAPER (for the liveness).
  */
 #ifndef WORKERS
 #define WORKERS 2
@@ -103,19 +103,19 @@ end:
        if
        :: request[w] != NONE ->
             if
+            :: copy[w] == NONE -> copy[w] = request[w]; copied[w] = mine[w] /* it will arrive again, or late */
+            :: skip
+            fi;
+            if
             :: execute(w, request[w], mine[w]);
                if
-               :: answer[w] = verdict; granted[w] = epoch
+               :: answer[w] = verdict; granted[w] = (verdict == YES -> epoch : 0)
                :: skip /* the answer is lost */
-               fi;
-               if
-               :: copy[w] == NONE -> copy[w] = request[w]; copied[w] = mine[w] /* it will arrive again */
-               :: skip
                fi
             :: skip /* the request is lost */
             fi;
             request[w] = NONE
-       :: copy[w] != NONE ->
+       :: request[w] == NONE && copy[w] != NONE ->
             execute(w, copy[w], copied[w]);
             copy[w] = NONE; copied[w] = 0
        :: else -> skip
@@ -130,8 +130,10 @@ end:
   do
 #ifdef EAGER_REAPER
   :: atomic { status == RUNNING -> status = READY; lease = 0; owner = NOBODY }
-#else
+#elif !defined(NO_REAPER)
   :: atomic { status == RUNNING && lease == 0 -> status = READY; owner = NOBODY }
+#else
+  :: false
 #endif
   od
 }
@@ -141,21 +143,12 @@ active proctype clock() {
 end:
   do
   :: d_step {
-       if
-       :: lease > 0 -> lease--
-       :: else -> skip
-       fi;
+       lease = (lease > 0 -> lease - 1 : 0);
        i = 0;
        do
        :: i < WORKERS ->
-            if
-            :: rest[i] > 0 -> rest[i]--
-            :: else -> skip
-            fi;
-            if
-            :: since[i] > 0 -> since[i]--
-            :: else -> skip
-            fi;
+            rest[i] = (rest[i] > 0 -> rest[i] - 1 : 0);
+            since[i] = (since[i] > 0 -> since[i] - 1 : 0);
             i++
        :: else -> break
        od;
@@ -182,8 +175,7 @@ inline idle(w) {
   mode[w] = IDLE; mine[w] = 0; rest[w] = 0; since[w] = 0; answer[w] = NONE; granted[w] = 0
 }
 
-active [WORKERS] proctype worker() {
-  byte w = _pid - 3;
+proctype worker(byte w) {
   byte i, holders;
 end:
   do
@@ -217,6 +209,16 @@ end:
 
   :: atomic { mode[w] != DEAD -> idle(w); mode[w] = DEAD; break }
   od
+}
+
+init {
+  byte w = 0;
+  atomic {
+    do
+    :: w < WORKERS -> run worker(w); w++
+    :: else -> break
+    od
+  }
 }
 
 #define held_by_dead (status == RUNNING && (owner == 0 && mode[0] == DEAD || owner == 1 && mode[1] == DEAD))
