@@ -8,10 +8,9 @@ import { extname } from "node:path";
 export function safeName(name: string): string {
   const parts = name
     .split(/[\\/]+/)
-    // oxlint-disable-next-line no-control-regex -- control characters are what must go
     .map((part) =>
       part
-        .replace(/[\u0000-\u001f\u007f<>:"|?*]/g, "_")
+        .replace(/[\p{Cc}<>:"|?*]/gu, "_")
         .replace(/^\.+/, "_")
         .replace(/[. ]+$/, "")
         .slice(0, 200),

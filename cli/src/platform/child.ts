@@ -11,7 +11,8 @@ export type Program = "all" | "worker";
 export function startProgram(starting: {
   program: Program;
   environment: Readonly<Record<string, string | undefined>>;
-  output: "inherit" | "pipe";
+  /** The terminal, or the descriptor of a log file. */
+  output: "inherit" | number;
 }): ChildProcess {
   const path = fileURLToPath(new URL(`../../../server/bin/${starting.program}.ts`, import.meta.url));
   return spawn(process.execPath, [path], {

@@ -35,6 +35,5 @@ export function when(iso: string | null): string {
 
 /** Names of files come from strangers: control characters (an escape sequence could repaint the terminal) are shown as �. */
 export function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "\ufffd");
+  return text.replace(/(?![\t\n])\p{Cc}/gu, "\ufffd");
 }
