@@ -1,0 +1,26 @@
+import type { EventType } from "@filemill/contract/events.ts";
+import type { Transaction } from "../db/database.ts";
+import { sql } from "../db/sql.ts";
+
+/** Something that happened to a tenant's things, as people and webhooks will be told. */
+export interface EventRow {
+  readonly tenantId: string;
+  /** null or left out where it belongs to no job. */
+  readonly jobId?: string | null;
+  readonly type: EventType;
+  /** What the wire format shows as `data`; snake_case, public ids only. */
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Records events with the change that they tell of, in the same transaction; one statement however many. They get their
+ * order from the transaction's id, not from this call: readers use the watermark over `xid`.
+ */
+export async function appendEvents(transaction: Transaction, rows: readonly EventRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  await transaction.execute(sql`
+    INSERT INTO events (tenant_id, job_id, type, data)
+    SELECT * FROM unnest(
+      ${rows.map((row) => row.tenantId)}::uuid[], ${rows.map((row) => row.jobId ?? null)}::uuid[],
+      ${rows.map((row) => row.type)}::text[], ${rows.map((row) => JSON.stringify(row.data))}::jsonb[])`);
+}
