@@ -1,20 +1,24 @@
 import type { StagePlan } from "./plan.ts";
 
 /**
- * Does every entry of this stage give exactly one arrival for each of these of its steps, so that a later stage can know
- * how many it will get? Not behind a reduce or a fan-out, and not where a step of the same stage takes the files of two
- * others: it runs once for each of them. An entry that passes a step by (`when`) still arrives, empty.
+ * Does every item give exactly one arrival for each of these steps of this stage, so that a later stage can know how many
+ * it will get? Not behind a reduce or a fan-out; not where the stage takes the files of two steps, so that an item comes in
+ * twice; and not where a step takes the files of two others of its own stage, because it runs once for each of them. An
+ * entry that passes a step by (`when`) still arrives, empty.
  */
 export function givesExactlyOne(stage: StagePlan, stepNames: readonly string[]): boolean {
   if (stage.kind !== "map") return false;
   const runs = new Map<string, number>();
+  const sources = new Set<string>();
   for (const step of stage.steps) {
     const inside = step.needs.filter((need) => runs.has(need));
-    const fromOutside = inside.length < step.needs.length ? 1 : 0;
+    const outside = step.needs.filter((need) => !runs.has(need));
+    for (const source of outside) sources.add(source);
     runs.set(
       step.name,
-      inside.reduce((sum, need) => sum + (runs.get(need) ?? 0), fromOutside),
+      inside.reduce((sum, need) => sum + (runs.get(need) ?? 0), outside.length),
     );
   }
+  if (sources.size > 1) return false;
   return stage.steps.every((step) => !stepNames.includes(step.name) || (step.emits === "one" && runs.get(step.name) === 1));
 }

@@ -106,6 +106,18 @@ describe("is the number of entries known", () => {
   });
 });
 
+describe("is the number of entries known, where a stage takes two steps of another", () => {
+  it("is not, because each item comes in twice", () => {
+    const plan = planned({
+      a: { use: "toy.pass" },
+      b: { use: "toy.pass" },
+      c: { use: "toy.pass", needs: ["a", "b"], lane: "heavy" },
+      sum: { use: "toy.sum", needs: ["c"] },
+    });
+    expect(plan.stages.map(({ countKnown }) => countKnown)).toEqual([true, true, false]);
+  });
+});
+
 describe("parameters", () => {
   const document: PipelineDocument = {
     params: { properties: { width: { type: "integer", minimum: 1, default: 200 }, who: { type: "string" } } },
