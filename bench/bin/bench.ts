@@ -1,0 +1,21 @@
+import { parseArgs } from "node:util";
+
+interface Options {
+  readonly rounds: number;
+}
+
+/** Loaded when asked for, so that one row never pays for another's libraries. */
+const ROWS: Readonly<Record<string, (options: Options) => Promise<void>>> = {
+  "queue-drain": async (options) => (await import("../src/rows/queue-drain.ts")).queueDrain(options),
+  "pick-up": async (options) => (await import("../src/rows/pick-up.ts")).pickUp(options),
+};
+
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { rounds: { type: "string", default: "5" } } });
+const row = ROWS[positionals[0] ?? ""];
+const rounds = Number(values.rounds);
+if (row === undefined || !Number.isInteger(rounds) || rounds < 1) {
+  console.error(`usage: npm run bench -w bench -- <row> [--rounds 5]\nrows: ${Object.keys(ROWS).join(", ")}`);
+  process.exitCode = 2;
+} else {
+  await row({ rounds });
+}
