@@ -295,6 +295,7 @@ CREATE TABLE events (
 );
 CREATE INDEX events_of_tenant ON events (tenant_id, xid, id);
 CREATE INDEX events_in_order ON events (xid, id);
+CREATE INDEX events_of_job ON events (job_id, xid, id) WHERE job_id IS NOT NULL;
 
 CREATE TABLE audit_entries (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
