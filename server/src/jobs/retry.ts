@@ -33,8 +33,8 @@ export async function retryJob(database: Database, retry: Retry): Promise<{ lane
       throw new Problem("conflict", `The job "${encodeId("job", retry.jobId)}" has no dead items to retry.`);
     }
     await revive(transaction, revived, rows);
-    await dropPlaceholders(transaction, dead, rows);
     reopen(plan, rows);
+    await dropPlaceholders(transaction, dead, rows);
     await writeStages(transaction, rows);
     await reopenJob(transaction, retry, revived.length);
     const advance = newAdvance({ jobId: retry.jobId, tenantId: retry.tenantId, priority: 0, plan });
@@ -92,8 +92,9 @@ async function revive(transaction: Transaction, tasks: readonly DeadTask[], rows
   }
 }
 
+/** Of the reduces that are open again; closeStages puts a new one where it is still deserved. */
 async function dropPlaceholders(transaction: Transaction, dead: readonly DeadTask[], rows: readonly StageRow[]): Promise<void> {
-  const placeholders = dead.filter((task) => task.placeholder);
+  const placeholders = dead.filter((task) => task.placeholder && rows[task.stage]?.status === "open");
   const ids = placeholders.map((task) => task.id);
   await transaction.execute(sql`DELETE FROM task_inputs WHERE task_id = ANY(${ids}::uuid[])`);
   await transaction.execute(sql`DELETE FROM tasks WHERE id = ANY(${ids}::uuid[])`);

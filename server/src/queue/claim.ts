@@ -1,6 +1,6 @@
 import type { TaskKind } from "@filemill/contract/status.ts";
 import type { Transaction } from "../db/database.ts";
-import { sql } from "../db/sql.ts";
+import { sql, type Statement } from "../db/sql.ts";
 import { LEASE_MS } from "./lease.ts";
 import type { ClaimedTask } from "./task.ts";
 
@@ -128,8 +128,9 @@ interface ClaimedRow {
  * of an empty table; a plain join drained a quarter as fast.
  */
 async function take(transaction: Transaction, shares: readonly Share[], { workerId, lane, want }: ClaimOptions): Promise<ClaimedTask[]> {
-  const rows = await transaction.query<ClaimedRow>(sql`
-    WITH claimed AS (
+  return await changedTasks(
+    transaction,
+    sql`
       UPDATE tasks SET status = 'running', epoch = epoch + 1, worker_id = ${workerId}::uuid, started_at = now(),
         lease_until = now() + ${LEASE_MS} * interval '1 millisecond'
       WHERE id = ANY(ARRAY(
@@ -139,7 +140,15 @@ async function take(transaction: Transaction, shares: readonly Share[], { worker
           SELECT id FROM tasks
           WHERE lane = ${lane} AND tenant_id = share.tenant_id AND status = 'ready' AND NOT backing_off
           ORDER BY rank, id LIMIT share.tasks FOR UPDATE SKIP LOCKED) picked
-        LIMIT ${want}))
+        LIMIT ${want}))`,
+  );
+}
+
+/** Runs an UPDATE of tasks and gives the changed ones with their inputs, in the order in which they are handed out. */
+export async function changedTasks(transaction: Transaction, update: Statement): Promise<ClaimedTask[]> {
+  const rows = await transaction.query<ClaimedRow>(sql`
+    WITH claimed AS (
+      ${update}
       RETURNING id, epoch, tenant_id, job_id, stage, kind, lane, rank, attempts, losses, max_attempts, tree_level, tree_node,
         (extract(epoch FROM now() - run_at) * 1000)::float8 AS waited_ms
     )

@@ -1,6 +1,8 @@
 import type { Transaction } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
-import { LEASE_MS, MAX_LOSSES, type Lease } from "./lease.ts";
+import { changedTasks } from "./claim.ts";
+import { LEASE_MS, MAX_LOSSES } from "./lease.ts";
+import type { ClaimedTask } from "./task.ts";
 
 /** Losses after which a batch is split, so that an input which takes its whole worker down is found. */
 const SPLIT_LOSSES = 2;
@@ -28,16 +30,17 @@ export async function reapExpired(transaction: Transaction): Promise<{ lanes: Se
  * Takes over expired tasks that may not simply run again: single ones that were lost too often and die, batches that are
  * split. The caller becomes their worker under a new epoch and settles them like any failed task.
  */
-export async function adoptExpired(transaction: Transaction, workerId: string): Promise<Lease[]> {
-  const rows = await transaction.query<{ id: string; epoch: number }>(sql`
-    UPDATE tasks SET epoch = epoch + 1, worker_id = ${workerId}::uuid, losses = CASE WHEN items > 1 THEN 1 ELSE losses + 1 END,
-      lease_until = now() + ${LEASE_MS} * interval '1 millisecond'
-    WHERE id = ANY(ARRAY(
-      SELECT id FROM tasks
-      WHERE ${expired} AND (losses + 1 >= ${MAX_LOSSES} OR (items > 1 AND losses + 1 >= ${SPLIT_LOSSES}))
-      LIMIT 20 FOR UPDATE SKIP LOCKED))
-    RETURNING id, epoch`);
-  return rows.map((row) => ({ taskId: row.id, epoch: row.epoch }));
+export async function adoptExpired(transaction: Transaction, workerId: string): Promise<ClaimedTask[]> {
+  return await changedTasks(
+    transaction,
+    sql`
+      UPDATE tasks SET epoch = epoch + 1, worker_id = ${workerId}::uuid, losses = CASE WHEN items > 1 THEN 1 ELSE losses + 1 END,
+        lease_until = now() + ${LEASE_MS} * interval '1 millisecond'
+      WHERE id = ANY(ARRAY(
+        SELECT id FROM tasks
+        WHERE ${expired} AND (losses + 1 >= ${MAX_LOSSES} OR (items > 1 AND losses + 1 >= ${SPLIT_LOSSES}))
+        LIMIT 20 FOR UPDATE SKIP LOCKED))`,
+  );
 }
 
 /** Lets tasks whose backoff is over into the ready index. Returns their lanes. */

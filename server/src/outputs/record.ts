@@ -1,0 +1,37 @@
+import type { Transaction } from "../db/database.ts";
+import { sql } from "../db/sql.ts";
+
+/** Lineage of one file that a step made. */
+export interface OutputRow {
+  readonly jobId: string;
+  /** The item's ordinal; for a reduction tree the node, for a gather 0. */
+  readonly ordinal: number;
+  readonly step: string;
+  /** Which of the step's files for this item; for a reduction tree the level. */
+  readonly part: number;
+  readonly tenantId: string;
+  readonly taskId: string;
+  readonly epoch: number;
+  readonly fileId: string;
+  readonly processor: string;
+  readonly processorVersion: string;
+  /** The pipeline names the step as an output; false for files that only cross a stage boundary. */
+  readonly kept: boolean;
+  readonly inputs: readonly string[];
+}
+
+/** Makes outputs visible; in the fenced transaction that ends their task, after the rows of their files. */
+export async function recordOutputs(transaction: Transaction, rows: readonly OutputRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  const column = <T>(pick: (row: OutputRow) => T): T[] => rows.map(pick);
+  await transaction.execute(sql`
+    INSERT INTO outputs (job_id, ordinal, step, part, tenant_id, task_id, epoch, file_id, processor, processor_version, kept, inputs)
+    SELECT job_id, ordinal, step, part, tenant_id, task_id, epoch, file_id, processor, processor_version, kept, inputs::uuid[]
+    FROM unnest(
+      ${column((row) => row.jobId)}::uuid[], ${column((row) => row.ordinal)}::int[], ${column((row) => row.step)}::text[],
+      ${column((row) => row.part)}::int[], ${column((row) => row.tenantId)}::uuid[], ${column((row) => row.taskId)}::uuid[],
+      ${column((row) => row.epoch)}::int[], ${column((row) => row.fileId)}::uuid[], ${column((row) => row.processor)}::text[],
+      ${column((row) => row.processorVersion)}::text[], ${column((row) => row.kept)}::boolean[],
+      ${column((row) => `{${row.inputs.join(",")}}`)}::text[]
+    ) AS given(job_id, ordinal, step, part, tenant_id, task_id, epoch, file_id, processor, processor_version, kept, inputs)`);
+}

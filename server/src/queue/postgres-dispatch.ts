@@ -1,0 +1,91 @@
+import type { Database } from "../db/database.ts";
+import { listen } from "../db/notifications.ts";
+import type { Notifier } from "../db/notifier.ts";
+import { claim, FIRST_CURSOR } from "./claim.ts";
+import type { Dispatch } from "./dispatch.ts";
+import type { ClaimedTask } from "./task.ts";
+
+export const READY_CHANNEL = "filemill_ready";
+
+/** With notifications the floor only finds what a broken listener missed; without them it is how work is found. */
+const FLOOR_MS = 2_000;
+const FLOOR_WITHOUT_NOTIFY_MS = 250;
+
+export interface PostgresDispatchOptions {
+  readonly database: Database;
+  readonly notifier: Notifier;
+  readonly workerId: string;
+  readonly lanes: readonly string[];
+  readonly notify: boolean;
+  /** Called with what a claim took, inside its transaction; throws to give everything back. */
+  readonly onClaim?: (milliseconds: number, tasks: number) => void;
+}
+
+/**
+ * Dispatch by PostgreSQL alone: batched claims, woken by NOTIFY, with jittered polling as the floor. Lanes take turns at
+ * being first, so that a busy one can't starve the others.
+ */
+export function openPostgresDispatch(options: PostgresDispatchOptions): Dispatch {
+  const { database, notifier, workerId, lanes } = options;
+  const cursors = new Map<string, string>();
+  let turn = 0;
+  let wake: (() => void) | undefined;
+  /** An announcement that came while nobody waited. */
+  let announced = false;
+
+  const wakeUp = () => {
+    announced = true;
+    wake?.();
+  };
+  const listener = options.notify
+    ? listen(database, {
+        channels: [READY_CHANNEL],
+        onNotification: (_channel, lane) => {
+          if (lanes.includes(lane)) wakeUp();
+        },
+        onUp: wakeUp,
+      })
+    : undefined;
+
+  return {
+    announce(ready) {
+      for (const lane of ready) {
+        if (lanes.includes(lane)) wakeUp();
+        notifier.notify(READY_CHANNEL, lane);
+      }
+    },
+    async take(want) {
+      const started = performance.now();
+      const tasks: ClaimedTask[] = [];
+      turn = (turn + 1) % lanes.length;
+      for (let offset = 0; offset < lanes.length && tasks.length < want; offset++) {
+        const lane = lanes[(turn + offset) % lanes.length] ?? "";
+        const cursor = cursors.get(lane) ?? FIRST_CURSOR;
+        const taken = await database.asSystem((transaction) => claim(transaction, { workerId, lane, cursor, want: want - tasks.length }));
+        cursors.set(lane, taken.cursor);
+        tasks.push(...taken.tasks);
+      }
+      options.onClaim?.(performance.now() - started, tasks.length);
+      return tasks;
+    },
+    wait(signal) {
+      return new Promise((resolve) => {
+        const floorMs = (options.notify ? FLOOR_MS : FLOOR_WITHOUT_NOTIFY_MS) * (0.75 + Math.random() / 2);
+        const done = () => {
+          clearTimeout(timer);
+          signal.removeEventListener("abort", done);
+          wake = undefined;
+          announced = false;
+          resolve();
+        };
+        const timer = setTimeout(done, floorMs);
+        if (announced || signal.aborted) return done();
+        wake = done;
+        signal.addEventListener("abort", done, { once: true });
+      });
+    },
+    async close() {
+      await listener?.close();
+    },
+  };
+}
