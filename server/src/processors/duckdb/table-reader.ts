@@ -1,0 +1,46 @@
+import type { InputFile } from "../processor.ts";
+
+export const TABLE_TYPES = [
+  "text/csv",
+  "text/tab-separated-values",
+  "text/plain",
+  "application/json",
+  "application/x-ndjson",
+  "application/vnd.apache.parquet",
+] as const;
+
+/** Longer lines and objects than this are no table but an attack on memory. Bytes. */
+const MAX_LINE_BYTES = 8 * 2 ** 20;
+/** Rows that column types are guessed from; DuckDB's own default. */
+const SAMPLE_ROWS = 20_480;
+
+/** `sample`: from the first rows; `all`: types from every row, a pass more, for files whose late rows don't fit the early ones. */
+export type TypesFrom = "sample" | "all";
+
+/** A FROM clause that reads the file. The reader is chosen by media type and told so: names decide nothing. */
+export function tableReader(input: InputFile, typesFrom: TypesFrom): string {
+  const path = quoteText(input.path);
+  const rows = typesFrom === "all" ? -1 : SAMPLE_ROWS;
+  const csv = `compression = 'none', hive_partitioning = false, max_line_size = ${MAX_LINE_BYTES}, sample_size = ${rows}`;
+  const json = `compression = 'none', hive_partitioning = false, maximum_object_size = ${MAX_LINE_BYTES}, sample_size = ${rows}`;
+  switch (input.mediaType) {
+    case "application/vnd.apache.parquet":
+      return `read_parquet(${path}, hive_partitioning = false)`;
+    case "application/x-ndjson":
+      return `read_json(${path}, format = 'newline_delimited', ${json})`;
+    case "application/json":
+      return `read_json(${path}, format = 'auto', ${json})`;
+    case "text/tab-separated-values":
+      return `read_csv(${path}, delim = '\t', ${csv})`;
+    default:
+      return `read_csv(${path}, ${csv})`;
+  }
+}
+
+export function quoteText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+export function quoteName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}

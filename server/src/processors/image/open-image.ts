@@ -1,0 +1,71 @@
+import type { Metadata, Sharp } from "sharp";
+import { BadInput, type InputFile } from "../processor.ts";
+
+export interface OpenImage {
+  /** First frame, nothing decoded yet. */
+  readonly image: Sharp;
+  /** From the header alone. Width and height are as stored, before the orientation is applied. */
+  readonly header: Omit<Metadata, "format"> & { readonly format: ImageFormat; readonly width: number; readonly height: number };
+}
+
+export const IMAGE_FORMATS = ["jpeg", "png", "webp", "avif", "gif", "tiff"] as const;
+export type ImageFormat = (typeof IMAGE_FORMATS)[number];
+
+export const IMAGE_TYPES = IMAGE_FORMATS.map((format) => `image/${format}`);
+
+/** sharp's own default lets a 256-megapixel PNG of 31 KB through, which is 1 GB of pixels; 50 Mpx are 200 MB. */
+export const DEFAULT_MAX_PIXELS = 50_000_000;
+
+/** The decoders that may meet a user's bytes. SVG (external entities), PDF, ImageMagick and raw loaders are not among them. */
+const LOADERS = ["Jpeg", "Png", "Webp", "Heif", "Nsgif", "Tiff"].map((name) => `VipsForeignLoad${name}`);
+
+/**
+ * Reads an image's header and refuses what must not be decoded: BadInput `corrupt` where it is no image,
+ * `type_mismatch` where it is one of another kind than it claims, `limit_exceeded` above `maxPixels`.
+ */
+export async function openImage(input: InputFile, maxPixels: number): Promise<OpenImage> {
+  const { default: sharp } = await import("sharp");
+  sharp.block({ operation: ["VipsForeignLoad"] });
+  sharp.unblock({ operation: LOADERS });
+  // libvips remembers results by path, and paths of a scratch folder are used again for other files.
+  sharp.cache(false);
+  // "error" ends on truncated and damaged data, yet takes photos of cameras that add a few stray bytes.
+  const image = sharp(input.path, { limitInputPixels: false, failOn: "error" });
+  const header = await image.metadata().catch((cause: unknown) => {
+    throw unreadable(input, cause);
+  });
+  const format = formatOf(header);
+  const { width, height } = header;
+  if (format === undefined) {
+    throw new BadInput("type_mismatch", `"${input.name}" is ${header.format}; taken are ${IMAGE_FORMATS.join(", ")}.`);
+  }
+  const declared = input.mediaType.slice("image/".length);
+  if (declared !== format) {
+    throw new BadInput("type_mismatch", `"${input.name}" is ${format} inside, not ${input.mediaType}.`);
+  }
+  if (width * height > maxPixels) throw tooManyPixels(input, { width, height, maxPixels });
+  return { image, header: { ...header, format, width, height } };
+}
+
+/** What libvips threw while it decoded, as the user's BadInput. Trouble of the machine itself is thrown on as it is. */
+export function unreadable(input: InputFile, cause: unknown): Error {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  if (/out of memory|no space|unable to (?:open|write)|ENOSPC|EIO/i.test(message))
+    return cause instanceof Error ? cause : new Error(message);
+  const reason = message.replaceAll(input.path, input.name).split("\n")[0];
+  return new BadInput("corrupt", `"${input.name}" can't be read as an image: ${reason}.`, { cause });
+}
+
+export function tooManyPixels(input: InputFile, size: { width: number; height: number; maxPixels: number }): BadInput {
+  const millions = (count: number): string => `${Math.ceil(count / 100_000) / 10} million`;
+  return new BadInput(
+    "limit_exceeded",
+    `"${input.name}" would need ${size.width} × ${size.height} = ${millions(size.width * size.height)} pixels; ` +
+      `at most ${millions(size.maxPixels)} are allowed (max_pixels).`,
+  );
+}
+
+function formatOf(header: Metadata): ImageFormat | undefined {
+  if (header.format === "heif") return header.compression === "av1" ? "avif" : undefined;
+  return IMAGE_FORMATS.find((format) => format === header.format);
+}

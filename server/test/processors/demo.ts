@@ -1,0 +1,5 @@
+import { demoConcat, demoCount, demoMany, demoNoop, demoSleep } from "./demo-work.ts";
+import { demoCrash, demoFail, demoHang, demoHog } from "./demo-faults.ts";
+
+/** For tests, by FILEMILL_EXTRA_PROCESSORS. */
+export default [demoConcat, demoCount, demoCrash, demoFail, demoHang, demoHog, demoMany, demoNoop, demoSleep];
