@@ -1,0 +1,203 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { Logger } from "pino";
+import { FromHost, type HostOptions, type ToHost } from "./messages.ts";
+import { killNow, markedProcesses, memoryOf, processTree, startTime } from "./process-tree.ts";
+import { SYSTEM_PATH, sandboxed, type Sandbox } from "./sandbox.ts";
+import { HOST_MARKER, type HostFolder } from "./scratch.ts";
+
+export interface HostSettings {
+  readonly sandbox: Sandbox;
+  readonly log: Pick<Logger, "info" | "warn">;
+  /** Modules with processors besides the built-in ones, absolute paths (tests). */
+  readonly extraModules: readonly string[];
+  /** Packages that a new host loads while it waits for its first task, for example `sharp`. */
+  readonly preload: readonly string[];
+  /** Folders with code, besides the project's, that hosts may read. */
+  readonly readOnly: readonly string[];
+  /** Heap of JavaScript objects in a host, bytes; what codecs take comes on top and falls under a task's limit. */
+  readonly heapBytes: number;
+  /** No file that a host writes may be larger, bytes. */
+  readonly fileBytes: number;
+}
+
+/** One running step host. */
+export interface HostProcess {
+  readonly pid: number;
+  readonly folder: HostFolder;
+  /** The host's folder as the host sees it. */
+  readonly inside: string;
+  /** False from the moment that it is known to end. */
+  isAlive(): boolean;
+  /** Rejects when the host ends, or says nothing for 15 s, before it is ready for work. */
+  readonly ready: Promise<void>;
+  /** Resolves once the host and everything that it started is gone. */
+  readonly exited: Promise<HostExit>;
+  send(message: ToHost): void;
+  /** Whoever runs a task listens; nobody does in between. */
+  listen(listener: ((message: FromHost) => void) | undefined): void;
+  usage(): { readonly memoryBytes: number; readonly processes: number };
+  /** SIGKILL to the host and to all its descendants. */
+  kill(): void;
+}
+
+export interface HostExit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** The end of what it wrote to stderr. */
+  readonly lastWords: string;
+}
+
+const START_TIMEOUT_MS = 15_000;
+const GONE_TIMEOUT_MS = 2_000;
+const DISCONNECT_GRACE_MS = 500;
+const LAST_WORDS_CHARS = 4_000;
+/** One task that floods stderr must not flood the worker's log. */
+const LOGGED_CHUNKS = 50;
+/** A backstop per process; the wall limits end a task long before. */
+const CPU_SECONDS = 86_400;
+const STEP_HOST = fileURLToPath(new URL("../../../bin/step-host.ts", import.meta.url));
+
+/**
+ * The kernel's limits: file size (in units of 512 bytes), CPU time, no core dumps. The score makes the kernel end a host
+ * rather than the worker or the database when the whole machine is out of memory.
+ */
+const WITH_LIMITS = `ulimit -f "$1"; ulimit -t "$2"; ulimit -c 0
+echo 900 2>/dev/null > /proc/self/oom_score_adj; shift 2; exec "$@"`;
+
+/** Starts a host in its own process group. Returns at once; the host takes messages when `ready`. */
+export function startHost(settings: HostSettings, folder: HostFolder): HostProcess {
+  const { sandbox } = settings;
+  const options: HostOptions = {
+    extraModules: [...settings.extraModules],
+    preload: [...settings.preload],
+    codecs: sandbox.codecs,
+    watchdog: sandbox.mode === "none",
+  };
+  const heapMebibytes = Math.ceil(settings.heapBytes / 1024 ** 2);
+  const node = [process.execPath, `--max-old-space-size=${heapMebibytes}`, STEP_HOST, JSON.stringify(options)];
+  const { command, scratch } = sandboxed(sandbox, { command: node, writable: folder.path, readOnly: settings.readOnly });
+  const limits = [String(Math.ceil(settings.fileBytes / 512)), String(CPU_SECONDS)];
+  const child = spawn("/bin/sh", ["-c", WITH_LIMITS, "sh", ...limits, ...command], {
+    cwd: folder.path,
+    detached: true,
+    env: environment(scratch, folder.marker),
+    stdio: ["ignore", "ignore", "pipe", "ipc"],
+  });
+  return follow(child, { folder, inside: scratch, log: settings.log, marked: sandbox.mode === "none" });
+}
+
+/** All that a host's environment holds. Nothing of the worker's own is passed on: credentials may be among it. */
+function environment(scratch: string, marker: string): Record<string, string> {
+  return {
+    PATH: SYSTEM_PATH,
+    LANG: "C.UTF-8",
+    HOME: scratch,
+    TMPDIR: join(scratch, "tmp"),
+    // A worker runs as many hosts as it has slots: inside one, codecs that start a thread a core only get in each other's way.
+    VIPS_CONCURRENCY: "1",
+    UV_THREADPOOL_SIZE: "4",
+    // glibc otherwise keeps up to 8 arenas a core, which image codecs fill and never give back.
+    MALLOC_ARENA_MAX: "2",
+    [HOST_MARKER]: marker,
+  };
+}
+
+interface Followed {
+  readonly folder: HostFolder;
+  readonly inside: string;
+  readonly log: HostSettings["log"];
+  /** Without bwrap a descendant can escape from group and tree; it is then known by its environment alone. */
+  readonly marked: boolean;
+}
+
+function follow(child: ChildProcess, { folder, inside, log, marked }: Followed): HostProcess {
+  const pid = child.pid ?? 0;
+  const ready = Promise.withResolvers<void>();
+  const exited = Promise.withResolvers<HostExit>();
+  // Nobody may be waiting for a spare when it fails; whoever takes it later still sees the rejection.
+  ready.promise.catch(() => {});
+  let listener: ((message: FromHost) => void) | undefined;
+  let lastWords = "";
+  let chunks = 0;
+
+  const doomed = new Map<number, string>();
+  let isGone = false;
+  const kill = (): void => {
+    if (pid === 0 || isGone) return;
+    const escaped = marked ? markedProcesses(`${HOST_MARKER}=${folder.marker}`) : [];
+    for (const victim of [...processTree(pid), ...escaped]) {
+      const started = startTime(victim);
+      if (started !== undefined) doomed.set(victim, started);
+    }
+    killNow(-pid);
+    for (const [victim, started] of doomed) if (startTime(victim) === started) killNow(victim);
+  };
+  const late = setTimeout(() => {
+    ready.reject(new Error(`A step host was not ready after ${START_TIMEOUT_MS / 1000} s. ${lastWords}`));
+    kill();
+  }, START_TIMEOUT_MS);
+
+  child.on("message", (raw) => {
+    const message = FromHost.safeParse(raw);
+    if (!message.success) {
+      log.warn({ pid, issue: message.error.issues[0]?.message }, "A step host sent a message that is none; it is ended.");
+      kill();
+    } else if (message.data.type === "ready") {
+      clearTimeout(late);
+      ready.resolve();
+    } else listener?.(message.data);
+  });
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    lastWords = (lastWords + text).slice(-LAST_WORDS_CHARS);
+    if ((chunks += 1) <= LOGGED_CHUNKS) log.warn({ pid, stderr: text.slice(0, LAST_WORDS_CHARS) }, "A step host wrote to stderr.");
+  });
+  // A host without its channel can neither take work nor answer. One that is ending anyway gets the time to tell how.
+  child.on("disconnect", () => setTimeout(kill, DISCONNECT_GRACE_MS).unref());
+  child.on("error", (error) => {
+    // Also emitted for a message to a host that died a moment ago; then "exit" follows and tells more.
+    if (pid === 0) settle({ code: null, signal: null, lastWords: error.message });
+  });
+  child.on("exit", (code, signal) => {
+    const drained = new Promise<void>((resolve) => void child.once("close", () => resolve()));
+    // What it left behind goes too.
+    kill();
+    void Promise.all([allGone(doomed), Promise.race([drained, delay(GONE_TIMEOUT_MS)])]).then(() => settle({ code, signal, lastWords }));
+  });
+
+  function settle(exit: HostExit): void {
+    isGone = true;
+    clearTimeout(late);
+    ready.reject(new Error(`A step host ended before it was ready (${exit.signal ?? exit.code}). ${lastWords || exit.lastWords}`));
+    exited.resolve(exit);
+  }
+
+  return {
+    pid,
+    folder,
+    inside,
+    ready: ready.promise,
+    exited: exited.promise,
+    kill,
+    isAlive: () => child.connected && child.exitCode === null && child.signalCode === null && doomed.size === 0,
+    send(message) {
+      chunks = 0;
+      if (child.connected) child.send(message, () => {});
+    },
+    listen(next) {
+      listener = next;
+    },
+    usage() {
+      const pids = processTree(pid);
+      return { memoryBytes: memoryOf(pids), processes: pids.length };
+    },
+  };
+}
+
+async function allGone(doomed: ReadonlyMap<number, string>): Promise<void> {
+  const deadline = performance.now() + GONE_TIMEOUT_MS;
+  const remain = (): boolean => [...doomed].some(([pid, started]) => startTime(pid) === started);
+  while (remain() && performance.now() < deadline) await delay(5);
+}

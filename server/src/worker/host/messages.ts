@@ -1,0 +1,49 @@
+import { z } from "zod";
+import { ItemCode } from "@filemill/contract/errors.ts";
+import { FAILURE_CLASSES } from "../../errors.ts";
+import type { EntryStarted, StageRun, StageRunDone } from "../../processors/stage-run.ts";
+
+/** Worker → host. One task at a time; `abort` ends the one that runs. */
+export type ToHost = StageRun | { readonly type: "abort" };
+
+/** What a host is started with, as JSON in its only argument. */
+export const HostOptions = z.object({
+  /** Modules with further processors, absolute paths or URLs (tests). */
+  extraModules: z.array(z.string()),
+  /** Packages to load once the host is ready and before it has work, for example `sharp`. */
+  preload: z.array(z.string()),
+  /** May processors run that put hostile bytes into native code? */
+  codecs: z.boolean(),
+  /** End the process group when the parent is gone even if the event loop hangs; needed where bwrap does not do it. */
+  watchdog: z.boolean(),
+});
+export type HostOptions = z.infer<typeof HostOptions>;
+
+const Failure = z.object({ class: z.enum(FAILURE_CLASSES), code: ItemCode, message: z.string().max(2000) });
+
+const KeptOutput = z.object({
+  step: z.string(),
+  content: z.union([z.object({ path: z.string() }), z.object({ passedEntry: z.int().nonnegative() })]),
+  name: z.string(),
+  mediaType: z.string(),
+  sizeBytes: z.int().nonnegative(),
+});
+
+const EntryResult = z.discriminatedUnion("ok", [
+  z.object({ ok: z.literal(true), outputs: z.array(KeptOutput), ran: z.boolean() }),
+  z.object({ ok: z.literal(false), failure: Failure, step: z.string() }),
+]);
+
+/** Host → worker. `aborted`: the task was given up and the host is free again. */
+export type FromHost = { readonly type: "ready" } | EntryStarted | StageRunDone | { readonly type: "aborted" };
+
+/**
+ * What a host sent. Parsed, because hostile input may have taken the host over: it then may lie about its own tenant's
+ * results, but must not be able to confuse the worker.
+ */
+export const FromHost: z.ZodType<FromHost> = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("ready") }),
+  z.object({ type: z.literal("entry"), index: z.int().nonnegative(), step: z.string() }),
+  z.object({ type: z.literal("done"), results: z.array(EntryResult) }),
+  z.object({ type: z.literal("aborted") }),
+]);
