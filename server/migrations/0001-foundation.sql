@@ -97,6 +97,7 @@ CREATE TABLE jobs (
   pipeline_name text NOT NULL,
   pipeline_version int,
   input_items int NOT NULL,
+  input_bytes bigint NOT NULL DEFAULT 0,
   -- The next ordinal for items that fan-outs and reduces make.
   next_ordinal int NOT NULL,
   created_at timestamptz NOT NULL DEFAULT now(),

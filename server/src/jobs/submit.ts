@@ -24,8 +24,9 @@ export async function submitJob(transaction: Transaction, submission: Submission
 async function insertJob(transaction: Transaction, jobId: string, submission: Submission): Promise<void> {
   const { tenantId, pipeline, inputs, priority, metadata } = submission;
   await transaction.execute(sql`
-    INSERT INTO jobs (id, tenant_id, priority, pipeline_name, pipeline_version, input_items, next_ordinal)
-    VALUES (${jobId}::uuid, ${tenantId}::uuid, ${priority}, ${pipeline.name}, ${pipeline.version}, ${inputs.length}, ${inputs.length})`);
+    INSERT INTO jobs (id, tenant_id, priority, pipeline_name, pipeline_version, input_items, input_bytes, next_ordinal)
+    VALUES (${jobId}::uuid, ${tenantId}::uuid, ${priority}, ${pipeline.name}, ${pipeline.version}, ${inputs.length},
+      ${inputs.reduce((sum, input) => sum + input.sizeBytes, 0)}, ${inputs.length})`);
   await transaction.execute(sql`
     INSERT INTO job_specs (job_id, tenant_id, document, params, plan, metadata)
     VALUES (${jobId}::uuid, ${tenantId}::uuid, ${JSON.stringify(pipeline.document)}::jsonb, ${JSON.stringify(pipeline.params)}::jsonb,
