@@ -1,0 +1,181 @@
+import { availableParallelism, homedir } from "node:os";
+import { isAbsolute, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { openReader, type Environment, type Reader } from "./config-reader.ts";
+import { ConfigError } from "./errors.ts";
+import { LOG_LEVELS, type LogLevel } from "./telemetry/log.ts";
+
+/** Everything that can be set, in the groups that its users need. Read once at start; nothing else looks at the environment. */
+export interface Config {
+  /** NODE_ENV=production: where things are kept is said, not guessed, and codecs need a sandbox. */
+  readonly production: boolean;
+  /** Absolute. Holds the embedded database, admin.key and, unless told otherwise, the stored objects. */
+  readonly dataFolder: string;
+  readonly http: HttpConfig;
+  readonly database: DatabaseConfig;
+  readonly storage: StorageConfig;
+  readonly limits: LimitsConfig;
+  readonly workers: WorkersConfig;
+  /** Whether work is announced by NOTIFY; polling finds it either way. */
+  readonly dispatch: { readonly notify: boolean };
+  readonly telemetry: { readonly logLevel: LogLevel; readonly metricsPort: number };
+  /** A first API key chosen beforehand; checked where it is used. */
+  readonly bootstrapKey: string | undefined;
+  /** Places where a test makes this process fail (failpoint.ts); never in production. */
+  readonly failpoints: string | undefined;
+}
+
+export interface HttpConfig {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** Where clients reach us, without a slash at the end, when that is not host and port. */
+  readonly publicUrl: string | undefined;
+}
+
+export interface DatabaseConfig {
+  /** undefined: the embedded one in the data folder. */
+  readonly url: string | undefined;
+  /** As who migrations run; undefined: as `url` says. */
+  readonly adminUrl: string | undefined;
+}
+
+export interface StorageConfig {
+  /** Of the disk store. */
+  readonly folder: string;
+}
+
+export interface LimitsConfig {
+  readonly maxFileBytes: number;
+  readonly maxFilesPerRequest: number;
+}
+
+export interface WorkersConfig {
+  /** Worker processes that `npm start` runs. */
+  readonly count: number;
+  /** Tasks at once in each. */
+  readonly slots: number;
+  readonly lanes: readonly string[];
+  /** URLs of modules whose default export is an array of processors. */
+  readonly extraProcessors: readonly string[];
+  /** `required`: codec processors are unavailable where there is no sandbox. */
+  readonly sandbox: "required" | "best-effort";
+}
+
+/** What defaults depend on. */
+export interface Machine {
+  readonly platform: NodeJS.Platform;
+  readonly root: boolean;
+  readonly home: string;
+  readonly cores: number;
+}
+
+/** Of the clients (SDK, CLI), which often share a shell with the server. */
+const CLIENT_VARIABLES = ["FILEMILL_URL", "FILEMILL_KEY"];
+const LANE = /^[a-z][a-z0-9-]{0,31}$/;
+const MAX_FILES_PER_REQUEST = 1_000;
+
+/** Throws ConfigError that names every variable that is wrong, missing or unknown. An empty variable counts as not set. */
+export function readConfig(env: Environment, machine: Machine = thisMachine()): Config {
+  const reader = openReader(env);
+  const production = env.NODE_ENV === "production";
+  const dataFolder = reader.text("FILEMILL_DATA_DIR", absolutePath) ?? defaultDataFolder(env, machine);
+  const config: Config = {
+    production,
+    dataFolder,
+    http: {
+      host: reader.text("FILEMILL_HOST") ?? "127.0.0.1",
+      port: reader.number("FILEMILL_PORT", { least: 0, most: 65_535 }) ?? 8080,
+      publicUrl: reader.text("FILEMILL_PUBLIC_URL", httpUrl),
+    },
+    database: {
+      url: reader.text("FILEMILL_DATABASE_URL", databaseUrl) || undefined,
+      adminUrl: reader.text("FILEMILL_DATABASE_ADMIN_URL", postgresUrl),
+    },
+    storage: { folder: reader.text("FILEMILL_STORAGE_URL", diskFolder) ?? join(dataFolder, "objects") },
+    limits: {
+      maxFileBytes: reader.size("FILEMILL_MAX_FILE_SIZE") ?? 5 * 2 ** 30,
+      maxFilesPerRequest: MAX_FILES_PER_REQUEST,
+    },
+    workers: readWorkers(reader, { production, machine }),
+    dispatch: { notify: reader.oneOf("FILEMILL_DISPATCH_NOTIFY", ["on", "off"]) !== "off" },
+    telemetry: {
+      logLevel: reader.oneOf("FILEMILL_LOG_LEVEL", LOG_LEVELS) ?? "info",
+      metricsPort: reader.number("FILEMILL_METRICS_PORT", { least: 0, most: 65_535 }) ?? 9100,
+    },
+    bootstrapKey: reader.text("FILEMILL_BOOTSTRAP_KEY"),
+    failpoints: env.FAILPOINT === "" ? undefined : env.FAILPOINT,
+  };
+  reader.acceptAlso(CLIENT_VARIABLES);
+  if (production) {
+    reader.require("FILEMILL_DATA_DIR", "a folder that outlives this machine's temporary files");
+    reader.require("FILEMILL_DATABASE_URL", 'postgres://… or "embedded"');
+    reader.require("FILEMILL_STORAGE_URL", "file:///a/folder");
+    if (config.failpoints !== undefined) reader.complain("FAILPOINT is for tests: it can't be set with NODE_ENV=production");
+  }
+  const problems = reader.finish();
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config;
+}
+
+function readWorkers(reader: Reader, { production, machine }: { production: boolean; machine: Machine }): WorkersConfig {
+  const count = reader.number("FILEMILL_WORKERS", { least: 0, most: 256 }) ?? 2;
+  return {
+    count,
+    slots: reader.number("FILEMILL_WORKER_SLOTS", { least: 1, most: 256 }) ?? Math.max(1, Math.ceil(machine.cores / Math.max(1, count))),
+    lanes: reader.list("FILEMILL_LANES", lane) ?? ["default", "heavy"],
+    extraProcessors: reader.list("FILEMILL_EXTRA_PROCESSORS", moduleUrl) ?? [],
+    sandbox: reader.oneOf("FILEMILL_SANDBOX", ["required", "best-effort"]) ?? (production ? "required" : "best-effort"),
+  };
+}
+
+/** For root a place that PostgreSQL's user can reach, which /root is not; for people where their system keeps such data. */
+function defaultDataFolder(env: Environment, machine: Machine): string {
+  if (machine.root) return "/var/lib/filemill";
+  if (machine.platform === "darwin") return join(machine.home, "Library", "Application Support", "filemill");
+  return join(env.XDG_DATA_HOME || join(machine.home, ".local", "share"), "filemill");
+}
+
+function thisMachine(): Machine {
+  return { platform: process.platform, root: process.getuid?.() === 0, home: homedir(), cores: availableParallelism() };
+}
+
+function absolutePath(text: string): string {
+  if (!isAbsolute(text)) throw new RangeError("must be an absolute path");
+  return text;
+}
+
+function httpUrl(text: string): string {
+  const protocol = URL.canParse(text) ? new URL(text).protocol : "";
+  if (protocol !== "http:" && protocol !== "https:") throw new RangeError("must be a URL such as https://files.example.org");
+  return text.replace(/\/+$/, "");
+}
+
+/** The embedded one is the empty text here, because undefined means that nothing was said. */
+function databaseUrl(text: string): string {
+  return text === "embedded" ? "" : postgresUrl(text);
+}
+
+/** Never repeats the text in the complaint: it may hold a password. */
+function postgresUrl(text: string): string {
+  const protocol = URL.canParse(text) ? new URL(text).protocol : "";
+  if (protocol !== "postgres:" && protocol !== "postgresql:")
+    throw new RangeError("must be a URL such as postgres://user:password@host/database");
+  return text;
+}
+
+function diskFolder(text: string): string {
+  if (!URL.canParse(text) || new URL(text).protocol !== "file:")
+    throw new RangeError("must be a URL such as file:///var/lib/filemill/objects");
+  return fileURLToPath(text);
+}
+
+function lane(text: string): string {
+  if (!LANE.test(text)) throw new RangeError(`has "${text}", which is not a lane: lower-case letters, digits and hyphens, at most 32`);
+  return text;
+}
+
+function moduleUrl(text: string): string {
+  if (!isAbsolute(text)) throw new RangeError(`has "${text}", which is not an absolute path of a module`);
+  return pathToFileURL(text).href;
+}

@@ -1,0 +1,84 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+
+/** Everything that is measured, in one registry of its own: no global state, so that tests and processes don't mix. */
+export interface Metrics {
+  readonly contentType: string;
+  /** The text that Prometheus reads. */
+  render(): Promise<string>;
+
+  /** One answered request; `route` is the pattern, never the path, which would make a series a file. */
+  httpAnswered(answer: { method: string; route: string; status: number; seconds: number }): void;
+  uploaded(bytes: number): void;
+  eventsDelivered(count: number): void;
+  /** +1 when somebody opens an event stream, -1 when it ends. */
+  streamsChanged(by: 1 | -1): void;
+
+  /** A task ended an attempt: succeeded, backing_off, dead, cancelled, lost, … */
+  taskEnded(task: { kind: string; outcome: string; seconds: number }): void;
+  /** From ready to claimed. */
+  pickedUp(seconds: number): void;
+  claimed(seconds: number): void;
+  completed(seconds: number): void;
+  leasesLost(count: number): void;
+  reaped(count: number): void;
+  laneIs(lane: string, backlog: { ready: number; running: number }): void;
+  hostsAre(state: string, count: number): void;
+}
+
+const PREFIX = "filemill_";
+/** Statements: 0.5 ms to 5 s. */
+const STATEMENT_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
+/** Pick-up is promised at p99 ≤ 30 ms: fine there. */
+const PICKUP_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 300];
+/** Requests and tasks last from a millisecond to an hour. */
+const WORK_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 3_600];
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry, prefix: PREFIX });
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+    new Counter({ name: PREFIX + name, help, labelNames, registers });
+  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+    new Gauge({ name: PREFIX + name, help, labelNames, registers });
+  const histogram = <L extends string>(name: string, help: string, buckets: number[], labelNames: readonly L[] = []) =>
+    new Histogram({ name: PREFIX + name, help, buckets, labelNames, registers });
+
+  const httpSeconds = histogram("http_request_seconds", "Time to answer, headers to last byte.", WORK_BUCKETS, ["method", "route", "status"]);
+  const uploadBytes = counter("upload_bytes_total", "Content received, bytes.");
+  const events = counter("events_total", "Events delivered to streams.");
+  const streams = gauge("event_streams", "Open event streams.");
+  const tasks = counter("tasks_total", "Task attempts that ended.", ["kind", "outcome"]);
+  const taskSeconds = histogram("task_seconds", "Time of a task attempt.", WORK_BUCKETS, ["kind"]);
+  const pickup = histogram("pickup_seconds", "From ready to claimed.", PICKUP_BUCKETS);
+  const claim = histogram("claim_seconds", "Time of a claim statement.", STATEMENT_BUCKETS);
+  const complete = histogram("complete_seconds", "Time of a completing transaction.", STATEMENT_BUCKETS);
+  const leasesLost = counter("leases_lost_total", "Leases that this worker lost while it worked.");
+  const reaped = counter("reaped_total", "Tasks taken from workers whose lease ended.");
+  const laneReady = gauge("lane_ready", "Ready tasks.", ["lane"]);
+  const laneRunning = gauge("lane_running", "Running tasks.", ["lane"]);
+  const hosts = gauge("hosts", "Step hosts of this worker.", ["state"]);
+
+  return {
+    contentType: registry.contentType,
+    render: () => registry.metrics(),
+    httpAnswered: ({ method, route, status, seconds }) => httpSeconds.observe({ method, route, status: String(status) }, seconds),
+    uploaded: (bytes) => uploadBytes.inc(bytes),
+    eventsDelivered: (count) => events.inc(count),
+    streamsChanged: (by) => streams.inc(by),
+    taskEnded({ kind, outcome, seconds }) {
+      tasks.inc({ kind, outcome });
+      taskSeconds.observe({ kind }, seconds);
+    },
+    pickedUp: (seconds) => pickup.observe(seconds),
+    claimed: (seconds) => claim.observe(seconds),
+    completed: (seconds) => complete.observe(seconds),
+    leasesLost: (count) => leasesLost.inc(count),
+    reaped: (count) => reaped.inc(count),
+    laneIs(lane, backlog) {
+      laneReady.set({ lane }, backlog.ready);
+      laneRunning.set({ lane }, backlog.running);
+    },
+    hostsAre: (state, count) => hosts.set({ state }, count),
+  };
+}
