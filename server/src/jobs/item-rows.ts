@@ -1,0 +1,58 @@
+import type { ItemStatus } from "@filemill/contract/status.ts";
+import type { Transaction } from "../db/database.ts";
+import { sql } from "../db/sql.ts";
+
+/** What is known of one item, read from the tasks that hold it. */
+export interface ItemRow {
+  readonly ordinal: number;
+  /** -1 for none. */
+  readonly parent: number;
+  readonly status: ItemStatus;
+  readonly attempts: number;
+  /** The file with which it came into the job, or the one that a fan-out made it from. */
+  readonly input: {
+    readonly id: string;
+    readonly name: string;
+    readonly size: number;
+    readonly sha256: string;
+    readonly media_type: string;
+  } | null;
+  readonly error: { readonly code: string; readonly step: string | null; readonly message: string } | null;
+}
+
+/**
+ * The items with ordinals in [from, to]. An item may be in several tasks: in one of each stage it came through, and in a
+ * batch and, since it failed there, in a task of its own. It is where the latest task of its furthest stage says; a row in
+ * item_exceptions for that stage goes before what the task says.
+ */
+export async function readItemRows(
+  transaction: Transaction,
+  range: { readonly jobId: string; readonly from: number; readonly to: number },
+): Promise<ItemRow[]> {
+  const { jobId, from, to } = range;
+  return await transaction.query<ItemRow>(sql`
+    WITH holding AS MATERIALIZED (
+      SELECT t.id, t.stage, t.status, t.attempts, t.error, entry.ordinal, entry.parent, entry.file_id
+      FROM tasks t JOIN task_inputs i ON i.task_id = t.id
+      CROSS JOIN LATERAL unnest(i.ordinals, i.parents, i.files) AS entry(ordinal, parent, file_id)
+      WHERE t.job_id = ${jobId} AND t.kind = 'map' AND t.item_from <= ${to} AND t.item_to >= ${from}
+        AND entry.ordinal BETWEEN ${from} AND ${to}
+    ), latest AS (
+      SELECT DISTINCT ON (ordinal) * FROM holding ORDER BY ordinal, stage DESC, id DESC
+    ), first AS (
+      SELECT DISTINCT ON (ordinal) ordinal, parent, file_id FROM holding ORDER BY ordinal, stage, id
+    )
+    SELECT latest.ordinal, first.parent, latest.attempts,
+      coalesce(exception.status, CASE latest.status WHEN 'ready' THEN 'waiting' ELSE latest.status END) AS status,
+      CASE WHEN exception.code IS NOT NULL THEN jsonb_build_object('code', exception.code, 'step', exception.step, 'message', exception.message)
+        WHEN latest.status IN ('ready', 'dead') THEN latest.error END AS error,
+      CASE WHEN f.id IS NOT NULL THEN jsonb_build_object('id', f.id, 'name', f.name, 'size', f.size_bytes,
+        'sha256', encode(f.sha256, 'hex'), 'media_type', f.media_type) END AS input
+    FROM latest JOIN first ON first.ordinal = latest.ordinal
+    LEFT JOIN LATERAL (
+      SELECT status, code, step, message FROM item_exceptions e
+      WHERE e.job_id = ${jobId} AND e.ordinal = latest.ordinal AND e.stage = latest.stage ORDER BY e.created_at DESC LIMIT 1
+    ) exception ON true
+    LEFT JOIN files f ON f.id = first.file_id
+    ORDER BY latest.ordinal`);
+}
