@@ -1,11 +1,13 @@
 import type { Logger } from "pino";
 import type { Database } from "../db/database.ts";
+import type { Catalogue } from "../processors/catalogue.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 
 /** What the routes need; composed once in bin/. */
 export interface Services {
   readonly database: Database;
   readonly store: ObjectStore;
+  readonly catalogue: Catalogue;
   readonly log: Logger;
   readonly limits: UploadLimits;
   /** Tells dispatch, after the commit, that these lanes have ready tasks. Never fails; a lost call only costs time. */
@@ -17,10 +19,4 @@ export interface UploadLimits {
   readonly maxFilesPerRequest: number;
 }
 
-/** Who asks; set on every request by authenticate.ts. */
-export interface Principal {
-  readonly tenantId: string;
-  /** `key_…` or `usr_…`: what audit entries name. */
-  readonly actor: string;
-  readonly role: "read-only" | "user" | "admin" | "operator";
-}
+export type { Principal } from "../tenants/principal.ts";

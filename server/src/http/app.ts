@@ -1,0 +1,53 @@
+import { randomUUID } from "node:crypto";
+import fastify, { type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import { serializerCompiler, validatorCompiler } from "fastify-type-provider-zod";
+import { authenticate } from "./authenticate.ts";
+import { readBodies } from "./bodies.ts";
+import { describeApi } from "./openapi.ts";
+import { renderErrors } from "./render-error.ts";
+import { filesRoutes } from "./routes/files.ts";
+import type { Services } from "./services.ts";
+
+export interface AppOptions {
+  /** Sockets on which no byte moves for so long are closed, ms; two minutes unless told. */
+  readonly idleTimeoutMs?: number;
+}
+
+/** JSON bodies only; files are streamed and have limits of their own. */
+const MAX_JSON_BYTES = 8 * 2 ** 20;
+const HEADERS_TIMEOUT_MS = 20_000;
+
+/**
+ * The API as a Fastify instance that does not listen yet. Routes under /api/v1, /openapi.json and /docs ask for a key.
+ *
+ * There is no limit on the whole time of a request, because an honest upload over a slow line may take an hour: what is
+ * limited is the time to send the headers, and silence on the socket.
+ */
+export async function buildApp(services: Services, options: AppOptions = {}): Promise<FastifyInstance> {
+  const app = fastify({
+    // Fastify's own, narrower type: with pino's in its place, every plugin would have to name it.
+    loggerInstance: services.log satisfies FastifyBaseLogger as FastifyBaseLogger,
+    disableRequestLogging: true,
+    genReqId: () => randomUUID(),
+    bodyLimit: MAX_JSON_BYTES,
+    requestTimeout: 0,
+    connectionTimeout: options.idleTimeoutMs ?? 120_000,
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: 5_000 },
+    // Names of files are path parameters; Fastify's 100 characters are less than 255 percent-encoded ones.
+    routerOptions: { maxParamLength: 4_096 },
+    forceCloseConnections: "idle",
+  });
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  renderErrors(app);
+  authenticate(app, services.database);
+  app.addHook("onSend", async (request, reply) => {
+    reply.header("x-request-id", request.id);
+    reply.header("x-content-type-options", "nosniff");
+  });
+  readBodies(app);
+  await describeApi(app);
+  const versioned = [filesRoutes];
+  for (const routes of versioned) await app.register(routes(services), { prefix: "/api/v1" });
+  return app;
+}

@@ -1,0 +1,32 @@
+import type { FileResource, FileSummary } from "@filemill/contract/files.ts";
+import { encodeId } from "@filemill/contract/ids.ts";
+import type { FileRow } from "../uploads/find-files.ts";
+import type { StoredFile } from "../uploads/stored-file.ts";
+
+/** A file just received, as the wire shows it. */
+export function fileSummary(file: StoredFile): FileSummary {
+  return {
+    id: encodeId("file", file.id),
+    name: file.name,
+    size: file.sizeBytes,
+    sha256: file.sha256.toString("hex"),
+    media_type: file.mediaType,
+  };
+}
+
+/** A file's row, as the wire shows it. */
+export function fileResource(row: FileRow): FileResource {
+  return {
+    id: encodeId("file", row.id),
+    name: row.name,
+    size: row.size_bytes,
+    sha256: row.sha256.toString("hex"),
+    media_type: row.media_type,
+    status: row.status,
+    metadata: row.metadata,
+    created_at: row.created_at,
+    origin: row.origin,
+    job_id: row.job_id === null ? null : encodeId("job", row.job_id),
+    step: row.step,
+  };
+}

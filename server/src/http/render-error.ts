@@ -1,0 +1,125 @@
+import { STATUS_CODES } from "node:http";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
+import { PROBLEM_STATUS, type Issue, type Problem as ProblemBody, type ProblemCode } from "@filemill/contract/errors.ts";
+import { Problem, StorageError } from "../errors.ts";
+
+/** How long a client should wait for a database or a store to come back. */
+const RETRY_AFTER_SECONDS = 5;
+
+/** Makes every failure of a route an `application/problem+json` answer; the only place that knows HTTP statuses. */
+export function renderErrors(app: FastifyInstance): void {
+  app.setErrorHandler((error, request, reply) => answer(toProblem(error), error, request, reply));
+  app.setNotFoundHandler((request, reply) => {
+    const problem = new Problem("not_found", `There is no ${request.method} ${request.url.split("?", 1)[0]}; see /openapi.json.`);
+    answer(problem, problem, request, reply);
+  });
+}
+
+/** What a caller is told about an error. Everything that nobody foresaw is `internal`, without its text. */
+export function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (error instanceof StorageError) return fromStorage(error);
+  if (hasZodFastifySchemaValidationErrors(error)) return fromValidation(error.validation, error.validationContext);
+  const fromFastify = fastifyProblem(error);
+  if (fromFastify !== undefined) return fromFastify;
+  const fromDatabase = databaseProblem(error);
+  if (fromDatabase !== undefined) return fromDatabase;
+  return new Problem("internal", "Something went wrong here. The request id helps the operator to find it in the log.", { cause: error });
+}
+
+function answer(problem: Problem, error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const status = PROBLEM_STATUS[problem.code];
+  if (status >= 500) request.log.error({ err: error, code: problem.code }, "request failed");
+  if (problem.retryAfterSeconds !== undefined) reply.header("retry-after", problem.retryAfterSeconds);
+  const body: ProblemBody = {
+    type: "about:blank",
+    title: STATUS_CODES[status] ?? "Error",
+    status,
+    code: problem.code,
+    detail: problem.message,
+    instance: `urn:request:${request.id}`,
+    ...(problem.issues === undefined ? {} : { issues: [...problem.issues] }),
+  };
+  // Serialized here: a route's response schema is about its success, and Fastify would apply it to a body that it knows.
+  reply
+    .code(status)
+    .type("application/problem+json")
+    .serializer((payload: unknown) => JSON.stringify(payload))
+    .send(body);
+}
+
+function fromValidation(
+  validation: readonly { instancePath: string; message?: string | undefined }[],
+  context: string | undefined,
+): Problem {
+  const where = context === undefined || context === "body" ? "" : `/${context}`;
+  const issues: Issue[] = validation.map((entry) => ({
+    pointer: `${where}${entry.instancePath}`,
+    message: entry.message ?? "is not valid",
+  }));
+  return new Problem("validation_failed", "The request is not valid; see issues.", { issues });
+}
+
+function fromStorage(error: StorageError): Problem {
+  const options = { retryAfterSeconds: RETRY_AFTER_SECONDS, cause: error };
+  if (error.code === "disk_full") return new Problem("disk_full", "There is no space left to store this. Try again later.", options);
+  // not_found: a committed row whose object the store does not give. It may be back (a mount, a replica) on the next try.
+  return new Problem("unavailable", "The object store can't serve this now. Try again later.", options);
+}
+
+/** Fastify's own refusals, https://fastify.dev/docs/latest/Reference/Errors/. */
+const FASTIFY_PROBLEMS: Readonly<Record<string, readonly [ProblemCode, string]>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: ["file_too_large", "The body is larger than this route takes. Send files to POST /api/v1/files."],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: ["type_not_allowed", "This route does not take that Content-Type; see /openapi.json."],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ["length_mismatch", "The body is not as long as Content-Length says."],
+  FST_ERR_CTP_INVALID_JSON_BODY: ["validation_failed", "The body is not valid JSON."],
+  FST_ERR_CTP_EMPTY_JSON_BODY: ["validation_failed", "The body is empty; it has to be JSON."],
+  FST_ERR_CTP_INSTANCE_ALREADY_STARTED: ["internal", "Something went wrong here."],
+  FST_ERR_BAD_URL: ["validation_failed", "The path is not valid percent-encoding of UTF-8."],
+  FST_ERR_ASYNC_CONSTRAINT: ["internal", "Something went wrong here."],
+};
+
+function fastifyProblem(error: unknown): Problem | undefined {
+  const code = codeOf(error);
+  const known = code === undefined ? undefined : FASTIFY_PROBLEMS[code];
+  if (known !== undefined) return new Problem(known[0], known[1], { cause: error });
+  // The JSON parser's own errors (syntax, __proto__ in a body) carry only a status.
+  if (error instanceof SyntaxError && "statusCode" in error && error.statusCode === 400) {
+    return new Problem("validation_failed", "The body is not valid JSON.", { cause: error });
+  }
+  return undefined;
+}
+
+/**
+ * PostgreSQL away, restarting, out of connections or out of space. Nothing was committed that the caller was told of,
+ * so that a retry is right. Codes: https://www.postgresql.org/docs/18/errcodes-appendix.html
+ */
+function databaseProblem(error: unknown): Problem | undefined {
+  const code = codeOf(error);
+  const options = { retryAfterSeconds: RETRY_AFTER_SECONDS, cause: error };
+  if (code === "53100") return new Problem("disk_full", "There is no space left to store this. Try again later.", options);
+  const away = code !== undefined && (/^(?:08|53|57P0)/.test(code) || CONNECTION_CODES.has(code) || code === "40001" || code === "40P01");
+  // pg gives these no code.
+  const lost =
+    error instanceof Error &&
+    /^(?:Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/.test(error.message);
+  if (away || lost) return new Problem("unavailable", "The database can't serve this now. Try again later.", options);
+  return undefined;
+}
+
+const CONNECTION_CODES: ReadonlySet<string> = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "ETIMEDOUT",
+  "EPIPE",
+  "ENOENT",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "EAI_AGAIN",
+  "ENOTFOUND",
+]);
+
+function codeOf(error: unknown): string | undefined {
+  return typeof error === "object" && error !== null && "code" in error && typeof error.code === "string" ? error.code : undefined;
+}

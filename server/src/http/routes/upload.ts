@@ -1,0 +1,123 @@
+import { JobAccepted } from "@filemill/contract/jobs.ts";
+import { UploadAnswer } from "@filemill/contract/files.ts";
+import { encodeId } from "@filemill/contract/ids.ts";
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import { z } from "zod";
+import type { Answer } from "../../jobs/idempotency.ts";
+import type { SubmittedJob } from "../../jobs/submission.ts";
+import { acceptForm } from "../../uploads/accept-form.ts";
+import { commitUpload } from "../../uploads/commit.ts";
+import { fileName } from "../../uploads/file-name.ts";
+import { receiveFile, tooLarge } from "../../uploads/receive.ts";
+import type { StoredFile } from "../../uploads/stored-file.ts";
+import { fileSummary } from "../file-answers.ts";
+import { metadataOf } from "../metadata-query.ts";
+import type { Services } from "../services.ts";
+
+type Body = UploadAnswer | JobAccepted;
+
+/** Room for the fields and part headers of a form, beside its files. */
+const FORM_OVERHEAD_BYTES = 4 * 2 ** 20;
+
+/** POST /files and PUT /files/{name}. Bodies are streamed as they come and never parsed by Fastify. */
+export function uploadRoutes(services: Services): FastifyPluginAsync {
+  const { limits, store } = services;
+  return async (app) => {
+    await app.register(async (scope) => {
+      leaveBodies(scope, "multipart/form-data");
+      const maxBytes = limits.maxFileBytes * limits.maxFilesPerRequest + FORM_OVERHEAD_BYTES;
+      scope.withTypeProvider<ZodTypeProvider>().post(
+        "/files",
+        {
+          onRequest: async (request) => refuseTooLong(request, maxBytes, limits.maxFileBytes),
+          schema: {
+            summary: "Send files as multipart/form-data, and run a pipeline over them",
+            description:
+              "Parts named `file`; optional fields `pipeline` (a name, or a document as JSON), `params` and `metadata` (JSON). 202 with a pipeline, else 201. Of a path in a file name only the last part is kept.",
+            consumes: ["multipart/form-data"],
+            tags: ["files"],
+            headers: IdempotencyHeader,
+            response: { 201: UploadAnswer, 202: JobAccepted },
+          },
+        },
+        async (request, reply) => {
+          const { tenantId, actor } = request.principal;
+          const form = await acceptForm(request.raw, store, { tenantId, headers: request.headers, ...limits });
+          const { status, body, lanes } = await commitUpload<Body>(services, {
+            ...form,
+            tenantId,
+            actor,
+            idempotencyKey: idempotencyKey(request),
+            answer: (job) => answerTo(form.files, job),
+          });
+          if (lanes.size > 0) services.announce(lanes);
+          return reply.code(status === 202 ? 202 : 201).send(body);
+        },
+      );
+    });
+
+    await app.register(async (scope) => {
+      leaveBodies(scope, "*");
+      scope.withTypeProvider<ZodTypeProvider>().put(
+        "/files/:name",
+        {
+          onRequest: async (request) => refuseTooLong(request, limits.maxFileBytes, limits.maxFileBytes),
+          schema: {
+            summary: "Send one file as the body, as curl -T does",
+            description: "The name is kept as it is. metadata.<key>=<value> in the query adds metadata.",
+            tags: ["files"],
+            params: z.object({ name: z.string() }),
+            headers: IdempotencyHeader,
+            response: { 201: UploadAnswer },
+          },
+        },
+        async (request, reply) => {
+          const { tenantId, actor } = request.principal;
+          const length = request.headers["content-length"];
+          const file = await receiveFile(request.raw, {
+            store,
+            tenantId,
+            name: fileName(request.params.name),
+            metadata: metadataOf(z.record(z.string(), z.unknown()).parse(request.query)),
+            maxBytes: limits.maxFileBytes,
+            ...(length !== undefined && { expectedBytes: Number(length) }),
+          });
+          const { body } = await commitUpload<UploadAnswer>(services, {
+            files: [file],
+            metadata: {},
+            tenantId,
+            actor,
+            idempotencyKey: idempotencyKey(request),
+            answer: () => ({ status: 201, body: { files: [fileSummary(file)] } }),
+          });
+          return reply.code(201).send(body);
+        },
+      );
+    });
+  };
+}
+
+const IdempotencyHeader = z.looseObject({ "idempotency-key": z.string().min(1).max(255).optional() });
+
+function idempotencyKey(request: FastifyRequest): string | undefined {
+  const key = request.headers["idempotency-key"];
+  return typeof key === "string" ? key : undefined;
+}
+
+/** No parser but one that leaves the body where it is. */
+function leaveBodies(scope: FastifyInstance, contentType: string): void {
+  scope.removeAllContentTypeParsers();
+  scope.addContentTypeParser(contentType, (_request, _payload, done) => done(null));
+}
+
+/** Before the body is asked for. A body without Content-Length is counted as it comes. */
+function refuseTooLong(request: FastifyRequest, maxBytes: number, maxFileBytes: number): void {
+  if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw tooLarge(maxFileBytes);
+}
+
+function answerTo(files: readonly StoredFile[], job: SubmittedJob | undefined): Answer<Body> {
+  const summaries = files.map(fileSummary);
+  if (job === undefined) return { status: 201, body: { files: summaries } };
+  return { status: 202, body: { job_id: encodeId("job", job.jobId), status: "queued", estimated_completion: null, files: summaries } };
+}

@@ -1,0 +1,91 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { Readable } from "node:stream";
+import { Metadata } from "@filemill/contract/files.ts";
+import { PipelineDocument } from "@filemill/contract/pipeline.ts";
+import { z } from "zod";
+import { Problem } from "../errors.ts";
+import type { PipelineRequest } from "../jobs/pipelines/resolve.ts";
+import type { ObjectStore } from "../storage/object-store.ts";
+import { discardFiles } from "./commit.ts";
+import { readMultipart, type MultipartForm } from "./multipart.ts";
+import { receiveFile } from "./receive.ts";
+import type { StoredFile } from "./stored-file.ts";
+
+export interface FormUpload {
+  readonly tenantId: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly maxFileBytes: number;
+  readonly maxFilesPerRequest: number;
+}
+
+export interface AcceptedForm {
+  /** In the order of the body. */
+  readonly files: readonly StoredFile[];
+  readonly metadata: Metadata;
+  readonly pipeline?: PipelineRequest;
+}
+
+/**
+ * Takes a whole form of `file` parts and the fields `pipeline`, `params` and `metadata`, in any order. When it resolves,
+ * all bytes are durable and nothing is recorded yet; when it rejects, nothing is left. Throws as readMultipart and
+ * receiveFile do, and Problem `validation_failed` where a field does not say what it should.
+ */
+export async function acceptForm(body: Readable, store: ObjectStore, upload: FormUpload): Promise<AcceptedForm> {
+  const files: StoredFile[] = [];
+  try {
+    const form = await readMultipart(body, {
+      headers: upload.headers,
+      fieldNames: ["pipeline", "params", "metadata"],
+      maxFiles: upload.maxFilesPerRequest,
+      maxFileBytes: upload.maxFileBytes,
+      onFile: async (content, name) => {
+        files.push(await receiveFile(content, { store, tenantId: upload.tenantId, name, metadata: {}, maxBytes: upload.maxFileBytes }));
+      },
+    });
+    if (files.length === 0) throw new Problem("validation_failed", 'The form holds no file; add at least one part named "file".');
+    const metadata = readField(form, "metadata", Metadata) ?? {};
+    const pipeline = readPipeline(form);
+    return { files: files.map((file) => ({ ...file, metadata })), metadata, ...(pipeline && { pipeline }) };
+  } catch (error) {
+    await discardFiles(store, files);
+    throw error;
+  }
+}
+
+function readPipeline(form: MultipartForm): PipelineRequest | undefined {
+  const text = form.fields.get("pipeline")?.trim();
+  const params = readField(form, "params", z.record(z.string(), z.unknown()));
+  if (text === undefined) {
+    if (params !== undefined) throw wrong("params", "needs a pipeline beside it");
+    return undefined;
+  }
+  const pipeline = text.startsWith("{") ? readField(form, "pipeline", PipelineDocument) : text;
+  return pipeline === undefined ? undefined : { pipeline, params };
+}
+
+function readField<T>(form: MultipartForm, name: string, schema: z.ZodType<T>): T | undefined {
+  const text = form.fields.get(name);
+  if (text === undefined) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw wrong(name, `is not JSON (${error instanceof Error ? error.message : String(error)})`);
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.map(({ path, message }) => ({
+    pointer: ["", name, ...path].map(String).map(escapePointer).join("/"),
+    message,
+  }));
+  throw new Problem("validation_failed", `The field "${name}" is not valid; see issues.`, { issues });
+}
+
+function wrong(name: string, message: string): Problem {
+  return new Problem("validation_failed", `The field "${name}" ${message}.`, { issues: [{ pointer: `/${name}`, message }] });
+}
+
+/** RFC 6901 §3. */
+function escapePointer(part: string): string {
+  return part.replaceAll("~", "~0").replaceAll("/", "~1");
+}

@@ -1,0 +1,106 @@
+import type { Metadata } from "@filemill/contract/files.ts";
+import { encodeId } from "@filemill/contract/ids.ts";
+import type { Database, Transaction } from "../db/database.ts";
+import { failpoint } from "../failpoint.ts";
+import { hashRequest, withIdempotency, type Answer } from "../jobs/idempotency.ts";
+import { resolvePipeline, type PipelineRequest } from "../jobs/pipelines/resolve.ts";
+import { submitJob } from "../jobs/submit.ts";
+import type { SubmittedJob } from "../jobs/submission.ts";
+import { appendAudit } from "../record/audit.ts";
+import type { ObjectStore } from "../storage/object-store.ts";
+import { insertFiles } from "./record-files.ts";
+import { deleteContent } from "./store-content.ts";
+import type { StoredFile } from "./stored-file.ts";
+
+export interface UploadServices {
+  readonly database: Database;
+  readonly store: ObjectStore;
+  readonly catalogue: Parameters<typeof resolvePipeline>[2];
+}
+
+export interface Upload<Body> {
+  readonly tenantId: string;
+  readonly actor: string;
+  readonly files: readonly StoredFile[];
+  /** Of the job; the files carry their own. */
+  readonly metadata: Metadata;
+  /** To be run over the files, in the same transaction. */
+  readonly pipeline?: PipelineRequest;
+  readonly idempotencyKey: string | undefined;
+  /** What the client is told; kept beside the idempotency key. */
+  readonly answer: (job: SubmittedJob | undefined) => Answer<Body>;
+}
+
+export interface CommittedUpload<Body> extends Answer<Body> {
+  /** To be announced. */
+  readonly lanes: ReadonlySet<string>;
+}
+
+/**
+ * Records the files of one request, and the job over them, in one transaction: all of it happens or nothing does. Their
+ * bytes are durable already. A repetition of an answered request (same key, same names, contents and fields) gives that
+ * answer again, and its bytes are dropped.
+ *
+ * Where the work itself fails, nothing was committed and the bytes are deleted. Where COMMIT fails, it is not known
+ * whether the server carried it out, so that the bytes stay: deleting them could take them from rows that exist.
+ * Garbage collection deletes them if there are none. Throws what the database, withIdempotency, resolvePipeline and
+ * submitJob throw.
+ */
+export async function commitUpload<Body>(services: UploadServices, upload: Upload<Body>): Promise<CommittedUpload<Body>> {
+  const { tenantId, idempotencyKey: key } = upload;
+  let committing = false;
+  let lanes: ReadonlySet<string> = new Set();
+  try {
+    await failpoint("upload-after-put-before-commit");
+    const answer = await withIdempotency(services.database, { tenantId, key, requestHash: hashOf(upload) }, async (transaction) => {
+      await insertFiles(transaction, upload.files);
+      await auditUpload(transaction, upload);
+      const job = await submitOver(transaction, services, upload);
+      await failpoint("upload-before-commit");
+      committing = true;
+      lanes = job?.lanes ?? lanes;
+      return upload.answer(job);
+    });
+    await failpoint("upload-after-commit");
+    if (answer.replayed) await discardFiles(services.store, upload.files);
+    return { status: answer.status, body: answer.body, lanes };
+  } catch (error) {
+    if (!committing) await discardFiles(services.store, upload.files);
+    throw error;
+  }
+}
+
+/** Deletes the bytes of files that will not be recorded. Never rejects. */
+export async function discardFiles(store: ObjectStore, files: readonly StoredFile[]): Promise<void> {
+  await Promise.all(files.map(({ content }) => deleteContent(store, content)));
+}
+
+async function submitOver<Body>(
+  transaction: Transaction,
+  services: UploadServices,
+  upload: Upload<Body>,
+): Promise<SubmittedJob | undefined> {
+  if (upload.pipeline === undefined) return undefined;
+  const pipeline = await resolvePipeline(transaction, upload.pipeline, services.catalogue);
+  const inputs = upload.files.map(({ id, sizeBytes }) => ({ fileId: id, sizeBytes }));
+  return submitJob(transaction, { tenantId: upload.tenantId, pipeline, inputs, priority: 0, metadata: upload.metadata });
+}
+
+/** One entry a request, which names all its files. */
+async function auditUpload<Body>(transaction: Transaction, { tenantId, actor, files }: Upload<Body>): Promise<void> {
+  const [first, ...others] = files.map(({ id }) => encodeId("file", id));
+  if (first === undefined) return;
+  const detail = others.length === 0 ? {} : { also: others };
+  await appendAudit(transaction, { tenantId, actor, action: "file.upload", object: first, detail });
+}
+
+/** Two requests are the same where their files have the same names and contents and their fields the same values. */
+function hashOf<Body>(upload: Upload<Body>): Buffer {
+  const files = upload.files.map(({ name, sizeBytes, sha256, metadata }) => ({
+    name,
+    sizeBytes,
+    sha256: sha256.toString("hex"),
+    metadata,
+  }));
+  return hashRequest({ request: "upload", files, metadata: upload.metadata, pipeline: upload.pipeline ?? null });
+}

@@ -1,0 +1,55 @@
+import { encodeId } from "@filemill/contract/ids.ts";
+import type { Transaction } from "../db/database.ts";
+import { sql } from "../db/sql.ts";
+import { appendEvents } from "../record/events.ts";
+import type { StoredFile } from "./stored-file.ts";
+
+/**
+ * Makes stored content visible: the rows of files, their segments and inline contents, one statement each, and an event
+ * `file.stored` for every file that users see. Inside the caller's transaction, as the tenant or as the system.
+ */
+export async function insertFiles(transaction: Transaction, files: readonly StoredFile[]): Promise<void> {
+  if (files.length === 0) return;
+  await transaction.execute(sql`
+    INSERT INTO files (id, tenant_id, name, size_bytes, sha256, media_type, origin, job_id, step, metadata)
+    SELECT * FROM unnest(
+      ${files.map(({ id }) => id)}::uuid[], ${files.map(({ tenantId }) => tenantId)}::uuid[], ${files.map(({ name }) => name)}::text[],
+      ${files.map(({ sizeBytes }) => sizeBytes)}::bigint[], ${files.map(({ sha256 }) => sha256)}::bytea[],
+      ${files.map(({ mediaType }) => mediaType)}::text[], ${files.map(({ origin }) => origin)}::text[],
+      ${files.map(({ jobId }) => jobId ?? null)}::uuid[], ${files.map(({ step }) => step ?? null)}::text[],
+      ${files.map(({ metadata }) => JSON.stringify(metadata))}::jsonb[])`);
+  await insertSegments(transaction, files);
+  await insertInline(transaction, files);
+  const seen = files.filter(({ origin }) => origin !== "intermediate");
+  await appendEvents(
+    transaction,
+    seen.map((file) => ({
+      tenantId: file.tenantId,
+      jobId: file.jobId ?? null,
+      type: "file.stored" as const,
+      data: { file_id: encodeId("file", file.id), name: file.name, size: file.sizeBytes, media_type: file.mediaType },
+    })),
+  );
+}
+
+async function insertSegments(transaction: Transaction, files: readonly StoredFile[]): Promise<void> {
+  const segments = files.flatMap(({ id, tenantId, content }) =>
+    "inline" in content ? [] : content.segments.map((segment, ordinal) => ({ id, tenantId, ordinal, ...segment })),
+  );
+  if (segments.length === 0) return;
+  await transaction.execute(sql`
+    INSERT INTO segments (file_id, ordinal, tenant_id, store, object_key, size_bytes)
+    SELECT * FROM unnest(
+      ${segments.map(({ id }) => id)}::uuid[], ${segments.map(({ ordinal }) => ordinal)}::int[],
+      ${segments.map(({ tenantId }) => tenantId)}::uuid[], ${segments.map(({ store }) => store)}::text[],
+      ${segments.map(({ key }) => key)}::text[], ${segments.map(({ sizeBytes }) => sizeBytes)}::bigint[])`);
+}
+
+async function insertInline(transaction: Transaction, files: readonly StoredFile[]): Promise<void> {
+  const inline = files.flatMap(({ id, tenantId, content }) => ("inline" in content ? [{ id, tenantId, bytes: content.inline }] : []));
+  if (inline.length === 0) return;
+  await transaction.execute(sql`
+    INSERT INTO inline_objects (file_id, tenant_id, content)
+    SELECT * FROM unnest(
+      ${inline.map(({ id }) => id)}::uuid[], ${inline.map(({ tenantId }) => tenantId)}::uuid[], ${inline.map(({ bytes }) => bytes)}::bytea[])`);
+}

@@ -1,0 +1,92 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { FastifyInstance } from "fastify";
+import { pino } from "pino";
+import { v7 as uuidv7 } from "uuid";
+import { sql } from "../src/db/sql.ts";
+import { buildApp, type AppOptions } from "../src/http/app.ts";
+import type { Principal, Services, UploadLimits } from "../src/http/services.ts";
+import { loadCatalogue } from "../src/processors/catalogue.ts";
+import { openDiskStore } from "../src/storage/disk.ts";
+import type { ObjectStore } from "../src/storage/object-store.ts";
+import { createKey } from "../src/tenants/api-keys.ts";
+import { cloneDatabase, type ClonedDatabase } from "./database.ts";
+
+/** The whole API on a database and a disk store of its own, listening on a free port. */
+export interface TestApp {
+  readonly app: FastifyInstance;
+  readonly services: Services;
+  readonly cloned: ClonedDatabase;
+  /** Folder of the disk store. */
+  readonly folder: string;
+  readonly url: string;
+  /** Lines of the log, parsed. */
+  readonly logged: Record<string, unknown>[];
+  /** A new tenant with a key of this role. */
+  tenant(role?: Principal["role"]): Promise<TestTenant>;
+  close(): Promise<void>;
+}
+
+export interface TestTenant {
+  readonly id: string;
+  readonly key: string;
+  /** fetch with the key, on a path below /api/v1. */
+  fetch(path: string, init?: RequestInit): Promise<Response>;
+  /** Another key of the same tenant. */
+  keyWithRole(role: Principal["role"]): Promise<string>;
+}
+
+export async function startTestApp(
+  given: { limits?: Partial<UploadLimits>; options?: AppOptions; store?: (real: ObjectStore) => ObjectStore } = {},
+): Promise<TestApp> {
+  const cloned = await cloneDatabase();
+  const folder = await mkdtemp(join(tmpdir(), "filemill-app-"));
+  const logged: Record<string, unknown>[] = [];
+  const log = pino({ level: "debug" }, { write: (line: string) => void logged.push(JSON.parse(line)) });
+  const real = await openDiskStore({ folder });
+  const services: Services = {
+    database: cloned.database,
+    store: given.store?.(real) ?? real,
+    catalogue: await loadCatalogue(),
+    log,
+    limits: { maxFileBytes: 2 * 2 ** 30, maxFilesPerRequest: 100, ...given.limits },
+    announce: () => {},
+  };
+  const app = await buildApp(services, given.options);
+  const url = await app.listen({ host: "127.0.0.1", port: 0 });
+
+  async function newKey(tenantId: string, role: Principal["role"]): Promise<string> {
+    const made = await cloned.database.asSystem((transaction) => createKey(transaction, { tenantId, name: role, role, actor: "system" }));
+    return made.text;
+  }
+
+  return {
+    app,
+    services,
+    cloned,
+    folder,
+    url,
+    logged,
+    async tenant(role = "user") {
+      const id = uuidv7();
+      await cloned.database.asSystem((transaction) => transaction.execute(sql`INSERT INTO tenants (id, name) VALUES (${id}::uuid, ${id})`));
+      const key = await newKey(id, role);
+      return {
+        id,
+        key,
+        fetch: (path, init = {}) => {
+          const headers = new Headers(init.headers);
+          headers.set("authorization", `Bearer ${key}`);
+          return fetch(`${url}/api/v1${path}`, { ...init, headers });
+        },
+        keyWithRole: (other) => newKey(id, other),
+      };
+    },
+    async close() {
+      await app.close();
+      await cloned.close();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
