@@ -11,6 +11,10 @@ import { runStage } from "../src/worker/host/run-stage.ts";
 const EXIT_MISUSE = 64;
 
 const options = HostOptions.parse(JSON.parse(process.argv[2] ?? "null"));
+if (options.warmUp) {
+  await loadCatalogue(options.extraModules);
+  process.exit(0);
+}
 if (!process.send) misuse("it was not started by a worker");
 // A thread, because an event loop that hangs in a codec never sees that the channel has closed.
 if (options.watchdog) new Worker(new URL("./step-host-watchdog.ts", import.meta.url)).unref();

@@ -1,9 +1,7 @@
 import { lstatSync, rmSync } from "node:fs";
 import { BadInput, acceptsMediaType, type InputFile, type Processor } from "../../processors/processor.ts";
 import type { StageRunStep } from "../../processors/stage-run.ts";
-
-/** How often the bytes written so far are looked at while a call runs, ms. */
-const OUTPUT_WATCH_MS = 250;
+import type { CallWatch } from "./call-watch.ts";
 
 /** A file on its way through a stage. `entry` is set while it is still, byte for byte, an entry of the task. */
 export interface StageFile extends InputFile {
@@ -18,12 +16,10 @@ export interface Call {
   readonly inputs: readonly StageFile[];
   /** A fresh absolute path in scratch. */
   readonly newPath: () => string;
+  readonly watch: CallWatch;
   /** Cancels the whole task. */
   readonly signal: AbortSignal;
 }
-
-/** The limit of the step was reached; says so even if the processor threw something of its own on the abort. */
-export class CallTimeout extends Error {}
 
 /**
  * Runs a processor once and answers the files it emitted or passed on, in the order in which it named them.
@@ -39,10 +35,11 @@ export async function callProcessor(call: Call): Promise<readonly StageFile[]> {
   const forward = (): void => abort.abort(call.signal.reason);
   call.signal.addEventListener("abort", forward);
   if (call.signal.aborted) forward();
-  const timer = setTimeout(() => abort.abort(new CallTimeout()), call.step.timeoutMs);
-  const watch = setInterval(() => {
-    if (bytesSoFar(emitted) > call.step.outputBytes) abort.abort(tooManyBytes(call));
-  }, OUTPUT_WATCH_MS);
+  call.watch.begin({
+    timeoutMs: call.step.timeoutMs,
+    check: () => refuseTooManyBytes(call, emitted),
+    abort: (reason) => abort.abort(reason),
+  });
   try {
     await call.processor.run({
       params: call.params,
@@ -70,8 +67,7 @@ export async function callProcessor(call: Call): Promise<readonly StageFile[]> {
     // What was thrown because of our abort is told by the abort's reason, not in the words of some library.
     throw abort.signal.aborted ? abort.signal.reason : error;
   } finally {
-    clearTimeout(timer);
-    clearInterval(watch);
+    call.watch.end();
     call.signal.removeEventListener("abort", forward);
   }
 }
@@ -113,10 +109,10 @@ function regularFileSize(path: string): number {
   return stat.size;
 }
 
-function bytesSoFar(emitted: readonly Emitted[]): number {
+function refuseTooManyBytes(call: Call, emitted: readonly Emitted[]): void {
   let total = 0;
   for (const { isNew, file } of emitted) if (isNew) total += lstatSync(file.path, { throwIfNoEntry: false })?.size ?? 0;
-  return total;
+  if (total > call.step.outputBytes) throw tooManyBytes(call);
 }
 
 function tooManyBytes(call: Call): BadInput {

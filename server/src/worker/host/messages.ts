@@ -14,6 +14,8 @@ export const HostOptions = z.object({
   preload: z.array(z.string()),
   /** May processors run that put hostile bytes into native code? */
   codecs: z.boolean(),
+  /** Load everything, so that it is compiled and cached, and end. */
+  warmUp: z.boolean(),
   /** End the process group when the parent is gone even if the event loop hangs; needed where bwrap does not do it. */
   watchdog: z.boolean(),
 });

@@ -1,4 +1,5 @@
 import type { StageRun } from "../../processors/stage-run.ts";
+import { openCompileCache, warmCompileCache } from "./compile-cache.ts";
 import { startHost, type HostProcess, type HostSettings } from "./host-process.ts";
 import { runInFolder } from "./run-in-folder.ts";
 import type { HostOutcome, TaskOptions } from "./run-on-host.ts";
@@ -33,7 +34,7 @@ export interface HostPool {
 }
 
 export type HostPoolOptions = Pick<HostSettings, "sandbox" | "log"> &
-  Partial<HostSettings & typeof DEFAULTS> & {
+  Partial<Omit<HostSettings, "compileCache"> & typeof DEFAULTS> & {
     /** Folder on local disk, private to this machine or container; made if absent. */
     readonly scratchRoot: string;
     /** Tasks that run at the same time. */
@@ -75,6 +76,9 @@ export async function openHostPool(options: HostPoolOptions): Promise<HostPool> 
   const settings = { ...DEFAULTS, ...options };
   const scratch = await openScratch(settings.scratchRoot);
   const slots = openSlots(settings.slots);
+  const compileCache = await openCompileCache(settings.scratchRoot);
+  const closing = new AbortController();
+  const warmed = warmCompileCache({ folder: compileCache, extraModules: settings.extraModules, signal: closing.signal });
   /** All hosts that are not known to be dead, those used last at the end. */
   let hosts: readonly Host[] = [];
   const leaving = new Set<Promise<void>>();
@@ -84,7 +88,7 @@ export async function openHostPool(options: HostPoolOptions): Promise<HostPool> 
   fillSpares();
 
   function start(): Host {
-    const process = startHost(settings, scratch.hostFolder());
+    const process = startHost({ ...settings, compileCache }, scratch.hostFolder());
     const host: Host = { process, tenantId: undefined, isBusy: false, tasks: 0, lookedAt: 0 };
     hosts = [...hosts, host];
     const gone = process.exited.then(async () => {
@@ -178,8 +182,9 @@ export async function openHostPool(options: HostPoolOptions): Promise<HostPool> 
     async close() {
       isClosed = true;
       clearTimeout(restart);
+      closing.abort();
       for (const host of hosts) host.process.kill();
-      await Promise.all(leaving);
+      await Promise.all([warmed, ...leaving]);
       await slots.whenAllFree();
       await scratch.close();
     },

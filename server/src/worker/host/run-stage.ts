@@ -3,7 +3,8 @@ import { join } from "node:path";
 import type { Failure } from "../../errors.ts";
 import { acceptsMediaType, type Processor } from "../../processors/processor.ts";
 import type { EntryResult, KeptOutput, StageRun, StageRunStep } from "../../processors/stage-run.ts";
-import { CallTimeout, callProcessor, type StageFile } from "./call-processor.ts";
+import { callProcessor, type StageFile } from "./call-processor.ts";
+import { CallTimeout, openCallWatch, type CallWatch } from "./call-watch.ts";
 import { timedOut, toFailure } from "./failure.ts";
 
 export interface StageEnvironment {
@@ -30,16 +31,22 @@ export interface StageEnvironment {
  * Never throws for what a processor does; throws only the reason of `signal`.
  */
 export async function runStage(run: StageRun, environment: StageEnvironment): Promise<readonly EntryResult[]> {
-  const stage = prepare(run, environment);
-  if (run.kind !== "map") return [await runEntry(stage, undefined)];
-  const results: EntryResult[] = [];
-  for (const index of run.entries.keys()) results.push(await runEntry(stage, index));
-  return results;
+  const watch = openCallWatch();
+  try {
+    const stage = prepare(run, environment, watch);
+    if (run.kind !== "map") return [await runEntry(stage, undefined)];
+    const results: EntryResult[] = [];
+    for (const index of run.entries.keys()) results.push(await runEntry(stage, index));
+    return results;
+  } finally {
+    watch.close();
+  }
 }
 
 interface Stage {
   readonly run: StageRun;
   readonly environment: StageEnvironment;
+  readonly watch: CallWatch;
   readonly steps: readonly PreparedStep[];
   readonly newPath: () => string;
 }
@@ -52,14 +59,14 @@ interface PreparedStep {
 }
 
 /** Parameters are parsed once a task, not once an entry. */
-function prepare(run: StageRun, environment: StageEnvironment): Stage {
+function prepare(run: StageRun, environment: StageEnvironment, watch: CallWatch): Stage {
   let outputs = 0;
   const steps = run.steps.map((step, position) => {
     const later = new Set(run.steps.slice(position + 1).flatMap((other) => other.needs));
     const ends = run.steps.slice(0, position + 1).filter((other) => !other.keep && !later.has(other.name));
     return { step, ready: prepareStep(step, run.kind, environment), ends: ends.map((other) => other.name) };
   });
-  return { run, environment, steps, newPath: () => join(run.scratch, `output-${(outputs += 1)}`) };
+  return { run, environment, watch, steps, newPath: () => join(run.scratch, `output-${(outputs += 1)}`) };
 }
 
 function prepareStep(step: StageRunStep, kind: StageRun["kind"], environment: StageEnvironment): PreparedStep["ready"] {
@@ -80,7 +87,7 @@ function prepareStep(step: StageRunStep, kind: StageRun["kind"], environment: St
 
 /** `index` undefined: one call over all entries. */
 async function runEntry(stage: Stage, index: number | undefined): Promise<EntryResult> {
-  const { run, environment } = stage;
+  const { run, environment, watch } = stage;
   const made = new Map<string, readonly StageFile[]>();
   const entries = index === undefined ? run.entries.map(entryFile) : [entryFile(run.entries[index]!, index)];
   const from = index === undefined ? undefined : run.entries[index]!.from;
@@ -99,7 +106,7 @@ async function runEntry(stage: Stage, index: number | undefined): Promise<EntryR
       const calls = from === undefined ? [received] : received.map((file) => [file]);
       for (const [position, inputs] of calls.entries()) {
         if (position > 0) environment.started(index ?? 0, step.name);
-        outputs.push(...(await callProcessor({ ...ready, step, inputs, newPath: stage.newPath, signal: environment.signal })));
+        outputs.push(...(await callProcessor({ ...ready, step, inputs, newPath: stage.newPath, watch, signal: environment.signal })));
       }
       if (run.kind === "tree" && outputs.length !== 1) throw new Error(`it emitted ${outputs.length} files; a tree node is one`);
     } catch (error) {
