@@ -33,20 +33,30 @@ export default defineConfig({
       { object: "process", property: "exit", message: "Only bin/ ends the process; throw a typed error instead." },
     ],
     eqeqeq: "error",
-    // Off, each for a reason:
-    // helpers stand below the function that uses them and may be closures on purpose;
+    // Off, each for a reason.
+    // Helpers stand below the function that uses them and may be closures on purpose.
     "unicorn/consistent-function-scoping": "off",
-    // a parameter named as an outer function is clearer than a synonym;
+    // A parameter named as an outer function is clearer than a synonym.
     "no-shadow": "off",
-    // promise chains that only swallow (`.catch(() => undefined)`) are a decision, written where they are made;
+    "no-underscore-dangle": "off",
+    // Loops wait for flags that callbacks set.
+    "no-unmodified-loop-condition": "off",
+    // Streams and promises meet at the edges; where one turns into the other it is on purpose.
     "promise/always-return": "off",
-    // sort() and reverse() of an array made in the same expression change nobody's data;
+    "promise/no-callback-in-promise": "off",
+    "promise/no-promise-in-callback": "off",
+    // sort() and reverse() of an array made in the same expression change nobody's data.
     "unicorn/no-array-sort": "off",
     "unicorn/no-array-reverse": "off",
-    // Node's EventEmitter has no addEventListener; process IPC has no origin.
+    // Arguments of a command line are grouped as ...["--flag", value].
+    "unicorn/no-useless-spread": "off",
+    // An empty type import loads a module's augmentation.
+    "unicorn/require-module-specifiers": "off",
+    "import/no-empty-named-blocks": "off",
+    // Node's EventEmitter has no addEventListener; process IPC has no origin; Fastify, unlike Express, awaits handlers.
     "unicorn/prefer-add-event-listener": "off",
     "unicorn/require-post-message-target-origin": "off",
-    "no-underscore-dangle": "off",
+    "oxc/no-async-endpoint-handlers": "off",
     // pg is CommonJS: its one default export is what Node loads.
     "import/no-named-as-default-member": "off",
   },

@@ -7,6 +7,7 @@ interface Options {
 /** Loaded when asked for, so that one row never pays for another's libraries. */
 const ROWS: Readonly<Record<string, (options: Options) => Promise<void>>> = {
   "queue-drain": async (options) => (await import("../src/rows/queue-drain.ts")).queueDrain(options),
+  "waiting-items": async (options) => (await import("../src/rows/waiting-items.ts")).waitingItems(options),
   "pick-up": async (options) => (await import("../src/rows/pick-up.ts")).pickUp(options),
 };
 

@@ -10,6 +10,8 @@ const BATCHED = { localQueue: { size: 500 }, completeJobBatchDelay: 0, failJobBa
 /** graphile-worker as it is by default, or with its batching. */
 export function graphile(url: string, mode: "default" | "batched"): QueuePeer {
   const pool = new pg.Pool({ connectionString: url, max: CONCURRENCY + 4 });
+  pool.on("error", (error) => process.stderr.write(`graphile-worker: ${error.message}\n`));
+  pool.on("connect", (client) => client.on("error", () => undefined));
   let runner: Runner | undefined;
 
   const start = (onRun: () => void) =>
