@@ -13,7 +13,7 @@ const SERVED_ROLES = ["filemill_app", "filemill_system"] as const;
 /**
  * Makes what is missing of the three roles that migrations name, lets the connected user act as filemill_owner, and lets
  * that role create schemas in this database. With `login`, also that login role: NOSUPERUSER NOINHERIT, so that it has no
- * rights but those of the role it names in each transaction. Roles belong to the whole server, hence migrators of two
+ * rights but those of the role it names in each transaction; without, the connected user gets to serve. Roles belong to the whole server, hence migrators of two
  * databases can meet here; what another made meanwhile is taken as made. Rejects with the server's error where the user
  * may not create roles and some are missing.
  */
@@ -21,12 +21,16 @@ export async function createRoles(client: Client, login?: LoginRole): Promise<vo
   for (const role of GROUP_ROLES) {
     await once(client, roleExists(role), `CREATE ROLE ${role} NOLOGIN NOSUPERUSER NOINHERIT`);
   }
-  await once(client, isMember("current_user", "filemill_owner"), "GRANT filemill_owner TO current_user");
+  const mayBecome = await membershipTest(client);
+  await once(client, mayBecome("current_user", "filemill_owner"), "GRANT filemill_owner TO current_user");
   await allowSchemas(client);
-  if (login) await createLogin(client, login);
+  if (login) return createLogin(client, login, mayBecome);
+  for (const role of SERVED_ROLES) {
+    await once(client, mayBecome("current_user", role), `GRANT ${role} TO current_user`);
+  }
 }
 
-async function createLogin(client: Client, login: LoginRole): Promise<void> {
+async function createLogin(client: Client, login: LoginRole, mayBecome: MembershipTest): Promise<void> {
   const name = pg.escapeIdentifier(login.name);
   const literal = pg.escapeLiteral(login.name);
   await once(
@@ -35,7 +39,7 @@ async function createLogin(client: Client, login: LoginRole): Promise<void> {
     `CREATE ROLE ${name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT PASSWORD ${pg.escapeLiteral(login.password)}`,
   );
   for (const role of SERVED_ROLES) {
-    await once(client, isMember(literal, role), `GRANT ${role} TO ${name}`);
+    await once(client, mayBecome(literal, role), `GRANT ${role} TO ${name}`);
   }
 }
 
@@ -65,7 +69,14 @@ function roleExists(name: string): string {
   return `EXISTS (SELECT FROM pg_roles WHERE rolname = ${pg.escapeLiteral(name)})`;
 }
 
-/** A superuser is a MEMBER of every role, and needs no grant. */
-function isMember(user: string, role: string): string {
-  return `pg_has_role(${user}, '${role}', 'MEMBER')`;
+type MembershipTest = (user: string, role: string) => string;
+
+/**
+ * Whether `user` may SET ROLE `role`. Since 16 being a member is not enough: whoever makes a role is one, but must grant
+ * it to itself before it can become it; 15 doesn't know the word SET. A superuser may become everybody.
+ */
+async function membershipTest(client: Client): Promise<MembershipTest> {
+  const { rows } = await client.query<{ number: number }>("SELECT current_setting('server_version_num')::int AS number");
+  const right = (rows[0]?.number ?? 0) >= 160_000 ? "SET" : "MEMBER";
+  return (user, role) => `pg_has_role(${user}, '${role}', '${right}')`;
 }

@@ -4,7 +4,7 @@ import { v7 as uuidv7 } from "uuid";
 import { systemClock, type Clock } from "../clock.ts";
 import type { Database, Transaction } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
-import type { Principal } from "../http/services.ts";
+import type { Principal } from "./principal.ts";
 import { appendAudit } from "../record/audit.ts";
 import { appendEvents } from "../record/events.ts";
 import { newKeyText, parseKey } from "./key-format.ts";

@@ -1,0 +1,36 @@
+import pg from "pg";
+import { sql } from "./sql.ts";
+import { MIGRATIONS_FOLDER, MigrationError, readMigrations } from "./migrate.ts";
+import type { Database } from "./database.ts";
+
+/**
+ * Rejects with MigrationError `behind` unless every migration of this version is applied. A database that has more is
+ * fine: migrations are made so that the version before them keeps working.
+ */
+export async function requireMigrated(database: Database, folder: string = MIGRATIONS_FOLDER): Promise<void> {
+  const known = await readMigrations(folder);
+  const applied = await countApplied(database);
+  const missing = known[applied];
+  if (!missing) return;
+  throw new MigrationError(
+    "behind",
+    `The database lacks migration ${missing.file}. Run "node server/bin/migrate.ts" with FILEMILL_DATABASE_URL set to it.`,
+  );
+}
+
+/** insufficient_privilege, undefined_object: the login or the role is not there yet, as before the first migration. */
+const NO_ROLE = new Set(["42501", "42704", "22023"]);
+
+async function countApplied(database: Database): Promise<number> {
+  try {
+    return await database.asSystem(async (transaction) => {
+      const [table] = await transaction.query<{ present: boolean }>(sql`SELECT to_regclass('filemill_migrations') IS NOT NULL AS present`);
+      if (table?.present !== true) return 0;
+      const [row] = await transaction.query<{ count: number }>(sql`SELECT count(*) AS count FROM filemill_migrations`);
+      return row?.count ?? 0;
+    });
+  } catch (error) {
+    if (error instanceof pg.DatabaseError && NO_ROLE.has(error.code ?? "")) return 0;
+    throw error;
+  }
+}
