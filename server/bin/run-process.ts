@@ -3,6 +3,14 @@ import { createShutdown, type Shutdown } from "../src/shutdown.ts";
 /** Errors of these names are explained by their message alone; everything else is a defect and shows its stack. */
 const EXPLAINED = new Set(["ConfigError", "EmbeddedError", "MigrationError", "CatalogueError", "StartError"]);
 
+/** Why a process can't start; the message says what to do. */
+export class StartError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "StartError";
+  }
+}
+
 export interface ProcessOptions {
   /** Given to everything that was started, together, to stop. */
   readonly stopWithinMs: number;

@@ -118,6 +118,19 @@ export function readConfig(env: Environment, machine: Machine = thisMachine()): 
   return config;
 }
 
+/** The database of a process that does not run the embedded one itself. Throws ConfigError. */
+export function requireDatabaseUrl(config: Config): string {
+  if (config.database.url !== undefined) return config.database.url;
+  throw new ConfigError(['FILEMILL_DATABASE_URL must be set for this process; "npm start" runs the embedded database']);
+}
+
+/** The user and password in a database URL. Throws ConfigError where they are missing. */
+export function loginOf(url: string): { name: string; password: string } {
+  const { username, password } = new URL(url);
+  if (username !== "" && password !== "") return { name: decodeURIComponent(username), password: decodeURIComponent(password) };
+  throw new ConfigError(["FILEMILL_DATABASE_URL must name a user and a password, because FILEMILL_DATABASE_ADMIN_URL makes that user"]);
+}
+
 function readWorkers(reader: Reader, { production, machine }: { production: boolean; machine: Machine }): WorkersConfig {
   const count = reader.number("FILEMILL_WORKERS", { least: 0, most: 256 }) ?? 2;
   return {

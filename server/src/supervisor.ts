@@ -25,6 +25,8 @@ export interface SupervisedChild {
   readonly pid: () => number | undefined;
   /** SIGTERM, then SIGKILL when the time is over; resolves when the process is gone. Idempotent. */
   stop(timeoutMs: number): Promise<void>;
+  /** SIGKILL without waiting: for a process that is itself about to end. */
+  killNow(): void;
 }
 
 /** A process that ran for so long was healthy: the next pause is the first one again. */
@@ -74,6 +76,11 @@ export function supervise(options: ChildOptions): SupervisedChild {
       clearTimeout(restart);
       stopping ??= child ? end(child, timeoutMs) : Promise.resolve();
       return stopping;
+    },
+    killNow() {
+      clearTimeout(restart);
+      stopping ??= Promise.resolve();
+      child?.kill("SIGKILL");
     },
   };
 }

@@ -18,8 +18,12 @@ export interface EmbeddedDatabase {
   readonly url: string;
   readonly login: LoginRole;
   readonly pid: number;
+  /** Corrects what a second start on this folder is told. */
+  setAddress(address: string): Promise<void>;
   /** Stops the server and lets go of the folder; idempotent. */
   stop(timeoutMs: number): Promise<void>;
+  /** Tells the server to stop at once, without waiting for it; it recovers at the next start. */
+  stopNow(): void;
 }
 
 export interface EmbeddedOptions {
@@ -93,14 +97,22 @@ function handle({
 }): EmbeddedDatabase {
   const login = { name: "filemill", password: credentials.loginPassword };
   let stopping: Promise<void> | undefined;
+  let stopped = false;
   return {
     adminUrl: urlFor(postmaster, "postgres", credentials.adminPassword, DATABASE),
     url: urlFor(postmaster, login.name, login.password, DATABASE),
     login,
     pid: postmaster.pid,
+    setAddress: (address) => lock.setAddress(address),
     stop(timeoutMs) {
-      stopping ??= stopPostmaster(postmaster, timeoutMs).finally(() => lock.release());
+      stopping ??= stopPostmaster(postmaster, timeoutMs).finally(() => {
+        stopped = true;
+        lock.release();
+      });
       return stopping;
+    },
+    stopNow() {
+      if (!stopped) process.kill(postmaster.pid, "SIGQUIT");
     },
   };
 }

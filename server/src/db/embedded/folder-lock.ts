@@ -6,6 +6,7 @@ import { EmbeddedError } from "./embedded-error.ts";
 import { liveProcess } from "./live-process.ts";
 
 export interface FolderLock {
+  setAddress(address: string): Promise<void>;
   release(): void;
 }
 
@@ -41,8 +42,9 @@ export async function lockFolder({ folder, dataFolder, address }: LockOptions): 
       throw inUse(dataFolder, await findHolder(holderFile));
     throw error;
   }
-  await writeFile(holderFile, JSON.stringify({ pid: process.pid, address } satisfies Holder));
-  return { release: () => lock.close() };
+  const setAddress = (text: string) => writeFile(holderFile, JSON.stringify({ pid: process.pid, address: text } satisfies Holder));
+  await setAddress(address);
+  return { setAddress, release: () => lock.close() };
 }
 
 /** The holder writes its name a moment after it has the lock; what a dead one wrote is not of interest. */

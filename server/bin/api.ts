@@ -1,0 +1,84 @@
+import type { FastifyInstance } from "fastify";
+import { setTimeout as delay } from "node:timers/promises";
+import { readConfig, requireDatabaseUrl, type HttpConfig } from "../src/config.ts";
+import { openDatabase } from "../src/db/database.ts";
+import { openNotifier } from "../src/db/notifier.ts";
+import { requireMigrated } from "../src/db/require-migrated.ts";
+import { installFailpoint } from "../src/failpoint.ts";
+import { buildApp } from "../src/http/app.ts";
+import { loadCatalogue } from "../src/processors/catalogue.ts";
+import { READY_CHANNEL } from "../src/queue/postgres-dispatch.ts";
+import { openDiskStore } from "../src/storage/disk.ts";
+import { openLog } from "../src/telemetry/log.ts";
+import { bootstrap } from "../src/tenants/bootstrap.ts";
+import { runProcess, StartError, tellReady } from "./run-process.ts";
+
+/** The API: one of any number of equal processes in front of one database. */
+const STOP_WITHIN_MS = 10_000;
+/** Connections to the database of one API process; the embedded one has 100 for all. */
+const CONNECTIONS = 20;
+/** The API of a killed `npm start` lets go of the port when it has noticed. */
+const PORT_PATIENCE_MS = 4_000;
+
+await runProcess(
+  async (shutdown) => {
+    const config = readConfig(process.env);
+    const log = openLog({ level: config.telemetry.logLevel, process: "api" });
+    if (config.failpoints !== undefined) installFailpoint(config.failpoints);
+
+    const database = openDatabase({
+      url: requireDatabaseUrl(config),
+      applicationName: "filemill-api",
+      maxConnections: CONNECTIONS,
+      onIdleError: (err) => log.warn({ err }, "an idle connection to the database was lost"),
+    });
+    shutdown.add("the database pool", () => database.close());
+    await requireMigrated(database);
+    const { newKey, keyFile } = await bootstrap(database, {
+      dataFolder: config.dataFolder,
+      ...(config.bootstrapKey !== undefined && { chosenKey: config.bootstrapKey }),
+    });
+    if (newKey !== undefined) log.info({ keyFile }, "the first API key was made");
+
+    const store = await openDiskStore({ folder: config.storage.folder });
+    shutdown.add("the store", () => store.close());
+    const notifier = openNotifier(database, {
+      enabled: config.dispatch.notify,
+      onError: (err) => log.warn({ err }, "workers could not be told of new tasks; they will find them by polling"),
+    });
+    shutdown.add("the notifier", () => notifier.close());
+
+    const app = await buildApp({
+      database,
+      store,
+      catalogue: await loadCatalogue(config.workers.extraProcessors),
+      log,
+      limits: config.limits,
+      announce: (lanes) => {
+        for (const lane of lanes) notifier.notify(READY_CHANNEL, lane);
+      },
+    });
+    shutdown.add("the HTTP server", () => app.close());
+    const port = await listen(app, config.http);
+    tellReady({ port });
+  },
+  { stopWithinMs: STOP_WITHIN_MS },
+);
+
+async function listen(app: FastifyInstance, { host, port }: HttpConfig): Promise<number> {
+  const deadline = performance.now() + PORT_PATIENCE_MS;
+  for (;;) {
+    try {
+      await app.listen({ host, port });
+      const [address] = app.addresses();
+      return typeof address === "object" ? address.port : port;
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error)) throw error;
+      if (error.code !== "EADDRINUSE") throw new StartError(`The API can't listen on ${host}:${port}: ${error.message}`);
+      if (performance.now() > deadline) {
+        throw new StartError(`Port ${port} of ${host} is in use by another program. Stop that, or set FILEMILL_PORT to a free port.`);
+      }
+      await delay(100);
+    }
+  }
+}

@@ -1,0 +1,19 @@
+import { loginOf, readConfig, requireDatabaseUrl } from "../src/config.ts";
+import { migrate } from "../src/db/migrate.ts";
+import { openLog } from "../src/telemetry/log.ts";
+import { runProcess } from "./run-process.ts";
+
+/** Brings the database to this version, then exits: 0 when it is there. With FILEMILL_DATABASE_ADMIN_URL it acts as that user and makes the one of FILEMILL_DATABASE_URL. */
+await runProcess(
+  async () => {
+    const config = readConfig(process.env);
+    const log = openLog({ level: config.telemetry.logLevel, process: "migrate" });
+    const url = requireDatabaseUrl(config);
+    const applied = await migrate(
+      config.database.adminUrl === undefined ? { url } : { url: config.database.adminUrl, login: loginOf(url) },
+    );
+    log.info({ applied }, applied.length > 0 ? "the database was migrated" : "the database is up to date");
+  },
+  { stopWithinMs: 1_000 },
+);
+process.exit();
