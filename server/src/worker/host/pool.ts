@@ -41,10 +41,12 @@ export type HostPoolOptions = Pick<HostSettings, "sandbox" | "log"> &
     readonly slots: number;
   };
 
+const NONE: readonly string[] = [];
+
 const DEFAULTS = {
-  extraModules: [],
-  preload: [],
-  readOnly: [],
+  extraModules: NONE,
+  preload: NONE,
+  readOnly: NONE,
   heapBytes: 512 * 1024 ** 2,
   fileBytes: 64 * 1024 ** 3,
   /** Hosts that wait without a tenant. */

@@ -1,0 +1,125 @@
+import { spawn } from "node:child_process";
+import { readFile, symlink, link, writeFile, mkdir } from "node:fs/promises";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { z } from "zod";
+import { declareProcessor, type Processor, type RunContext } from "../../src/processors/processor.ts";
+import { DEMO_LIMITS } from "./demo-limits.ts";
+
+/** Processors that try what a codec taken over by its input would try, and tell how far they came. */
+function probe<P>(
+  name: string,
+  params: z.ZodType<P>,
+  run: (context: RunContext<P>) => Promise<void>,
+  example: Record<string, unknown> = {},
+): Processor {
+  // The catalogue holds processors of any parameters; each only ever gets what its own schema has parsed.
+  return declareProcessor({
+    ...{ name, version: "1", title: name, description: `Probe ${name}.`, kind: "map", emits: "many" },
+    ...{ accepts: ["*/*"], produces: ["*/*"], params, limits: { ...DEMO_LIMITS, outputFiles: 5 }, example, codec: false, run },
+  } as Processor<P>) as Processor;
+}
+
+const none = z.strictObject({});
+
+async function tell(context: RunContext<unknown>, value: unknown): Promise<void> {
+  await writeFile(context.output({ name: "told.json", mediaType: "application/json" }), JSON.stringify(value));
+}
+
+const upper = probe("probe.upper", z.strictObject({ suffix: z.string().default("") }), async ({ params, inputs, output }) => {
+  const text = await readFile(inputs[0]!.path, "utf8");
+  await writeFile(output({ name: inputs[0]!.name, mediaType: "text/plain" }), text.toUpperCase() + params.suffix);
+});
+
+const look = probe("probe.look", none, (context) =>
+  tell(context, { env: process.env, pid: process.pid, argv: process.argv, cwd: process.cwd() }),
+);
+
+const read = probe(
+  "probe.read",
+  z.strictObject({ path: z.string() }),
+  async (context) => tell(context, await readFile(context.params.path, "utf8").catch((error: Error) => error.message)),
+  { path: "/etc/passwd" },
+);
+
+const dial = probe(
+  "probe.dial",
+  z.strictObject({ port: z.int() }),
+  async (context) => {
+    const told = await new Promise<string>((resolve) => {
+      const socket = connect(context.params.port, "127.0.0.1", () => resolve("connected"));
+      socket.on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? "error"));
+    });
+    await tell(context, told);
+  },
+  { port: 1 },
+);
+
+const links = probe(
+  "probe.link",
+  z.strictObject({ kind: z.enum(["symbolic", "hard", "fifo", "nothing"]) }),
+  async ({ params, inputs, output }) => {
+    const path = output({ name: "out", mediaType: "text/plain" });
+    if (params.kind === "symbolic") await symlink(inputs[0]!.path, path);
+    if (params.kind === "hard") await link(inputs[0]!.path, path);
+    if (params.kind === "fifo") await new Promise((resolve) => spawn("mkfifo", [path]).on("close", resolve));
+  },
+  { kind: "hard" },
+);
+
+/** Says to the worker, past everything that runs in the host, that it has made what it has not. */
+const lie = probe(
+  "probe.lie",
+  z.strictObject({ path: z.string() }),
+  async ({ params }) => {
+    const output = { step: "s", content: { path: params.path }, name: "x", mediaType: "text/plain", sizeBytes: 6 };
+    process.send?.({ type: "done", results: [{ ok: true, ran: true, outputs: [output] }] });
+    await new Promise(() => setInterval(() => {}, 60_000));
+  },
+  { path: "/etc/hostname" },
+);
+
+/** A child in a session of its own, so that it is in no group of the host's. */
+const escape = probe(
+  "probe.escape",
+  z.strictObject({ mark: z.string() }),
+  async ({ params }) => {
+    spawn("/bin/sh", ["-c", `trap '' TERM HUP; while :; do sleep 1; done # ${params.mark}`], { detached: true, stdio: "ignore" }).unref();
+    process.on("SIGTERM", () => {});
+    await new Promise(() => setInterval(() => {}, 60_000));
+  },
+  { mark: "m" },
+);
+
+const litter = probe("probe.litter", none, async ({ inputs, output }) => {
+  await writeFile(join(process.env.TMPDIR ?? "", "left-behind"), "x");
+  const path = output({ name: "ok", mediaType: "text/plain" });
+  await mkdir(`${path}.folder/deep`, { recursive: true });
+  await writeFile(path, await readFile(inputs[0]!.path));
+});
+
+const flood = probe(
+  "probe.flood",
+  z.strictObject({ files: z.int(), bytes: z.int() }),
+  async ({ params, output }) => {
+    for (let file = 0; file < params.files; file += 1)
+      await writeFile(output({ name: "o", mediaType: "text/plain" }), Buffer.alloc(params.bytes));
+  },
+  { files: 1, bytes: 1 },
+);
+
+const heap = probe("probe.heap", none, async () => {
+  const held: object[] = [];
+  for (;;) held.push({ held: held.length, more: [held.length] });
+});
+
+const errno = probe(
+  "probe.errno",
+  z.strictObject({ code: z.string() }),
+  async ({ params }) => {
+    throw Object.assign(new Error(`${params.code}: as asked`), { code: params.code });
+  },
+  { code: "ENOSPC" },
+);
+
+export default [upper, look, read, dial, links, lie, escape, litter, flood, heap, errno];
