@@ -1,18 +1,22 @@
 import type { OutputFile } from "@filemill/contract/jobs.ts";
 import { encodeId } from "@filemill/contract/ids.ts";
-import type { Transaction } from "../db/database.ts";
+import type { Database, Transaction } from "../db/database.ts";
 import { sql, type Statement } from "../db/sql.ts";
 
 /** A kept output of a job: the file, and which step made it for which item. */
 export interface OutputRow {
   readonly ordinal: number;
   readonly step: string;
+  readonly part: number;
   readonly fileId: string;
   readonly name: string;
   readonly sizeBytes: number;
   readonly sha256: string;
   readonly mediaType: string;
 }
+
+const COLUMNS = sql`
+  o.ordinal, o.step, o.part, f.id AS "fileId", f.name, f.size_bytes AS "sizeBytes", encode(f.sha256, 'hex') AS sha256, f.media_type AS "mediaType"`;
 
 /**
  * Outputs that the pipeline names and that are still stored, in the order of their items, then of the steps in the plan,
@@ -29,10 +33,35 @@ export async function readOutputs(
         jsonb_array_elements(stage->'steps') WITH ORDINALITY AS steps(step, step_no)
       WHERE job_id = ${wanted.jobId}
     )
-    SELECT o.ordinal, o.step, f.id AS "fileId", f.name, f.size_bytes AS "sizeBytes", encode(f.sha256, 'hex') AS sha256, f.media_type AS "mediaType"
+    SELECT ${COLUMNS}
     FROM outputs o JOIN files f ON f.id = o.file_id AND f.status = 'stored' CROSS JOIN steps
     WHERE o.job_id = ${wanted.jobId} AND o.kept AND ${wanted.where}
     ORDER BY o.ordinal, array_position(steps.names, o.step), o.part LIMIT ${wanted.limit}`);
+}
+
+const PAGE = 200;
+
+/**
+ * All of a job's kept outputs, page by page, each page in a transaction of its own so that none is open for as long as a
+ * download takes. By item, then step name, then as emitted.
+ */
+export async function* pageOutputs(
+  database: Database,
+  job: { readonly tenantId: string; readonly jobId: string },
+): AsyncGenerator<OutputRow[]> {
+  let after: Pick<OutputRow, "ordinal" | "step" | "part"> | undefined;
+  for (;;) {
+    const from = after;
+    const where = from ? sql`(o.ordinal, o.step, o.part) > (${from.ordinal}, ${from.step}, ${from.part})` : sql`TRUE`;
+    const rows = await database.asTenant(job.tenantId, (transaction) =>
+      transaction.query<OutputRow>(sql`
+        SELECT ${COLUMNS} FROM outputs o JOIN files f ON f.id = o.file_id AND f.status = 'stored'
+        WHERE o.job_id = ${job.jobId} AND o.kept AND ${where} ORDER BY o.ordinal, o.step, o.part LIMIT ${PAGE}`),
+    );
+    if (rows.length > 0) yield rows;
+    if (rows.length < PAGE) return;
+    after = rows.at(-1);
+  }
 }
 
 export function outputFile(row: OutputRow): OutputFile {

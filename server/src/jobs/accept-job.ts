@@ -1,0 +1,93 @@
+import type { JobAccepted } from "@filemill/contract/jobs.ts";
+import type { FileSummary, Metadata } from "@filemill/contract/files.ts";
+import { decodeId, encodeId } from "@filemill/contract/ids.ts";
+import type { Database, Transaction } from "../db/database.ts";
+import { sql } from "../db/sql.ts";
+import { Problem } from "../errors.ts";
+import type { Catalogue } from "../processors/catalogue.ts";
+import { appendAudit } from "../record/audit.ts";
+import { hashRequest, withIdempotency } from "./idempotency.ts";
+import { resolvePipeline, type PipelineRequest } from "./pipelines/resolve.ts";
+import { submitJob } from "./submit.ts";
+
+/** A job over files that are there already. */
+export interface JobOrder extends PipelineRequest {
+  readonly tenantId: string;
+  readonly actor: string;
+  readonly idempotencyKey: string | undefined;
+  /** Public ids, in the order of the items. */
+  readonly inputs: readonly string[];
+  readonly priority?: number | undefined;
+  readonly metadata?: Metadata | undefined;
+}
+
+export interface AcceptedJob {
+  readonly answer: JobAccepted;
+  /** To be announced; empty where an earlier request with the same key made the job. */
+  readonly lanes: ReadonlySet<string>;
+}
+
+interface InputRow extends FileSummary {
+  readonly uuid: string;
+}
+
+const MAX_MISSING_NAMED = 20;
+
+/**
+ * Checks, plans and records a job in one transaction, at most once for an Idempotency-Key. Throws Problem: not_found for
+ * the pipeline or any of the inputs (all are named, with their places), validation_failed, idempotency_key_reused.
+ */
+export async function acceptJob(services: { database: Database; catalogue: Catalogue }, order: JobOrder): Promise<AcceptedJob> {
+  const { tenantId, actor, idempotencyKey: key, inputs, pipeline, params, priority = 0, metadata = {} } = order;
+  const requestHash = hashRequest({ call: "POST /jobs", pipeline, params, inputs, priority, metadata });
+  let lanes: ReadonlySet<string> = new Set();
+  const { body } = await withIdempotency<JobAccepted>(services.database, { tenantId, key, requestHash }, async (transaction) => {
+    const planned = await resolvePipeline(transaction, { pipeline, params }, services.catalogue);
+    const files = await lockInputs(transaction, tenantId, inputs);
+    const job = await submitJob(transaction, {
+      tenantId,
+      pipeline: planned,
+      inputs: files.map((file) => ({ fileId: file.uuid, sizeBytes: file.size })),
+      priority,
+      metadata,
+    });
+    const id = encodeId("job", job.jobId);
+    await appendAudit(transaction, {
+      tenantId,
+      actor,
+      action: "job.create",
+      object: id,
+      detail: { pipeline: planned.name, inputs: files.length },
+    });
+    ({ lanes } = job);
+    const summaries = files.map(({ uuid: _uuid, ...summary }) => summary);
+    return { status: 202, body: { job_id: id, status: "queued", estimated_completion: null, files: summaries } };
+  });
+  return { answer: body, lanes };
+}
+
+/** The files in the order asked for, held until the commit, so that none is deleted between this look and the job. */
+async function lockInputs(transaction: Transaction, tenantId: string, ids: readonly string[]): Promise<InputRow[]> {
+  const uuids = ids.map((id) => decodeId("file", id));
+  const rows = await transaction.query<Omit<InputRow, "id">>(sql`
+    SELECT id AS uuid, name, size_bytes AS size, encode(sha256, 'hex') AS sha256, media_type FROM files
+    WHERE id = ANY(${[...new Set(uuids.filter((uuid) => uuid !== undefined))]}::uuid[])
+      AND tenant_id = ${tenantId} AND status = 'stored' AND origin <> 'intermediate' ORDER BY id FOR SHARE`);
+  const byUuid = new Map(rows.map((row) => [row.uuid, row]));
+  const missing: number[] = [];
+  const files = ids.flatMap((id, index) => {
+    const row = byUuid.get(uuids[index] ?? "");
+    if (!row) missing.push(index);
+    return row ? [{ ...row, id }] : [];
+  });
+  if (missing.length > 0) throw missingInputs(ids, missing);
+  return files;
+}
+
+function missingInputs(ids: readonly string[], missing: readonly number[]): Problem {
+  const named = missing.slice(0, MAX_MISSING_NAMED);
+  const more = missing.length > named.length ? ` and ${missing.length - named.length} more` : "";
+  const issues = named.map((index) => ({ pointer: `/inputs/${index}`, message: `there is no file "${ids[index]}"` }));
+  const list = named.map((index) => `"${ids[index]}"`).join(", ");
+  return new Problem("not_found", `There is no file ${list}${more}.`, { issues });
+}

@@ -1,0 +1,53 @@
+import { encodeId } from "@filemill/contract/ids.ts";
+import { TERMINAL_JOB_STATUSES, type JobStatus } from "@filemill/contract/status.ts";
+import type { Database, Transaction } from "../db/database.ts";
+import { sql } from "../db/sql.ts";
+import { notFound, Problem } from "../errors.ts";
+import { appendAudit } from "../record/audit.ts";
+
+/**
+ * Deletes a job that has ended: what was asked, its tasks, items and lineage. Its kept outputs are files of the tenant and
+ * stay; what only crossed a stage boundary goes. Gives the keys of objects that no row names any more, to be deleted
+ * after this; those that are left are garbage collection's. Throws Problem not_found, or conflict while the job is open.
+ */
+export async function deleteJob(
+  database: Database,
+  job: { readonly tenantId: string; readonly jobId: string; readonly actor: string },
+): Promise<{ objectKeys: string[] }> {
+  const { tenantId, jobId, actor } = job;
+  const id = encodeId("job", jobId);
+  return await database.asTenant(tenantId, async (transaction) => {
+    // In the order of the engine's locks: stages, then the job.
+    await transaction.query(
+      sql`SELECT stage FROM job_stages WHERE job_id = ${jobId} AND tenant_id = ${tenantId} ORDER BY stage FOR UPDATE`,
+    );
+    const [row] = await transaction.query<{ status: JobStatus }>(sql`
+      SELECT status FROM jobs WHERE id = ${jobId} AND tenant_id = ${tenantId} FOR UPDATE`);
+    if (!row) throw notFound("job", id);
+    if (!TERMINAL_JOB_STATUSES.includes(row.status)) {
+      throw new Problem("conflict", `The job "${id}" is ${row.status}; cancel it first, or wait until it has ended.`);
+    }
+    const objectKeys = await deleteIntermediates(transaction, jobId);
+    await deleteRows(transaction, jobId);
+    await appendAudit(transaction, { tenantId, actor, action: "job.delete", object: id });
+    return { objectKeys };
+  });
+}
+
+async function deleteIntermediates(transaction: Transaction, jobId: string): Promise<string[]> {
+  const segments = await transaction.query<{ object_key: string }>(sql`
+    DELETE FROM segments USING files
+    WHERE files.id = segments.file_id AND files.job_id = ${jobId} AND files.origin = 'intermediate' RETURNING segments.object_key`);
+  await transaction.execute(sql`DELETE FROM files WHERE job_id = ${jobId} AND origin = 'intermediate'`);
+  return segments.map((segment) => segment.object_key);
+}
+
+async function deleteRows(transaction: Transaction, jobId: string): Promise<void> {
+  await transaction.execute(sql`DELETE FROM outputs WHERE job_id = ${jobId}`);
+  await transaction.execute(sql`DELETE FROM item_exceptions WHERE job_id = ${jobId}`);
+  await transaction.execute(sql`DELETE FROM tree_nodes WHERE job_id = ${jobId}`);
+  await transaction.execute(sql`DELETE FROM stage_arrivals WHERE job_id = ${jobId}`);
+  await transaction.execute(sql`DELETE FROM task_inputs WHERE job_id = ${jobId}`);
+  await transaction.execute(sql`DELETE FROM tasks WHERE job_id = ${jobId}`);
+  await transaction.execute(sql`DELETE FROM jobs WHERE id = ${jobId}`);
+}
