@@ -2,6 +2,8 @@ import { rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { BadInput, type InputFile } from "../processor.ts";
+import { checkFirstLine } from "./check-first-line.ts";
+import { checkJsonDepth } from "./check-json-depth.ts";
 import { quoteText, tableReader, type TypesFrom } from "./table-reader.ts";
 
 export interface LockedSession extends AsyncDisposable {
@@ -39,6 +41,8 @@ export async function openLockedSession(options: SessionOptions): Promise<Locked
   const { input, outputPath, signal } = options;
   const { DuckDBInstance } = await import("@duckdb/node-api");
   signal.throwIfAborted();
+  await checkFirstLine(input);
+  await checkJsonDepth(input, signal);
   const spill = `${outputPath}.spill`;
   const instance = await DuckDBInstance.create(":memory:", {
     memory_limit: `${Math.floor(options.memoryBytes / 1024)}KiB`,
@@ -99,6 +103,7 @@ async function attempt<T>({ input, outputPath, signal }: SessionOptions, stage: 
 function codeOf(message: string, stage: "load" | "query"): BadInput["code"] | undefined {
   if (/^(?:INTERNAL|FATAL|Internal) Error|No space left/.test(message)) return undefined;
   if (/^Out of Memory Error|max_temp_directory_size/.test(message)) return "limit_exceeded";
+  if (stage === "query" && /^(?:Permission|Parser|Binder|Catalog) Error/.test(message)) return "type_mismatch";
   if (stage === "load" || /CSV Error|Malformed JSON|JSON transform error|Error when sniffing|parquet/i.test(message)) return "corrupt";
   return "type_mismatch";
 }

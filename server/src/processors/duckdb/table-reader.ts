@@ -9,8 +9,12 @@ export const TABLE_TYPES = [
   "application/vnd.apache.parquet",
 ] as const;
 
-/** Longer lines and objects than this are no table but an attack on memory. Bytes. */
-const MAX_LINE_BYTES = 8 * 2 ** 20;
+/** Longer lines than this are no table but an attack on memory; DuckDB's own default. Bytes. */
+export const MAX_LINE_BYTES = 2 * 2 ** 20;
+/** Of one JSON object; DuckDB's own default. */
+const MAX_OBJECT_BYTES = 16 * 2 ** 20;
+/** Below this JSON stays JSON: finding types for 10,000 levels took DuckDB 37 s. */
+const MAX_TYPED_DEPTH = 16;
 /** Rows that column types are guessed from; DuckDB's own default. */
 const SAMPLE_ROWS = 20_480;
 
@@ -22,7 +26,7 @@ export function tableReader(input: InputFile, typesFrom: TypesFrom): string {
   const path = quoteText(input.path);
   const rows = typesFrom === "all" ? -1 : SAMPLE_ROWS;
   const csv = `compression = 'none', hive_partitioning = false, max_line_size = ${MAX_LINE_BYTES}, sample_size = ${rows}`;
-  const json = `compression = 'none', hive_partitioning = false, maximum_object_size = ${MAX_LINE_BYTES}, sample_size = ${rows}`;
+  const json = `compression = 'uncompressed', hive_partitioning = false, maximum_object_size = ${MAX_OBJECT_BYTES}, maximum_depth = ${MAX_TYPED_DEPTH}, sample_size = ${rows}`;
   switch (input.mediaType) {
     case "application/vnd.apache.parquet":
       return `read_parquet(${path}, hive_partitioning = false)`;
