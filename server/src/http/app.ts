@@ -6,6 +6,10 @@ import { readBodies } from "./bodies.ts";
 import { describeApi } from "./openapi.ts";
 import { renderErrors } from "./render-error.ts";
 import { filesRoutes } from "./routes/files.ts";
+import { jobsRoutes } from "./routes/jobs.ts";
+import { pipelinesRoutes } from "./routes/pipelines.ts";
+import { processorsRoutes } from "./routes/processors.ts";
+import { queuesRoutes } from "./routes/queues.ts";
 import type { Services } from "./services.ts";
 
 export interface AppOptions {
@@ -27,7 +31,7 @@ export async function buildApp(services: Services, options: AppOptions = {}): Pr
   const app = fastify({
     // Fastify's own, narrower type: with pino's in its place, every plugin would have to name it.
     loggerInstance: services.log satisfies FastifyBaseLogger as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new fastify.LogController({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
     bodyLimit: MAX_JSON_BYTES,
     requestTimeout: 0,
@@ -47,7 +51,7 @@ export async function buildApp(services: Services, options: AppOptions = {}): Pr
   });
   readBodies(app);
   await describeApi(app);
-  const versioned = [filesRoutes];
+  const versioned = [filesRoutes, jobsRoutes, pipelinesRoutes, processorsRoutes, queuesRoutes];
   for (const routes of versioned) await app.register(routes(services), { prefix: "/api/v1" });
   return app;
 }

@@ -2,6 +2,7 @@ import { STATUS_CODES } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { PROBLEM_STATUS, type Issue, type Problem as ProblemBody, type ProblemCode } from "@filemill/contract/errors.ts";
+import { isDatabaseAway } from "../db/database-errors.ts";
 import { Problem, StorageError } from "../errors.ts";
 
 /** How long a client should wait for a database or a store to come back. */
@@ -30,7 +31,9 @@ export function toProblem(error: unknown): Problem {
 
 function answer(problem: Problem, error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const status = PROBLEM_STATUS[problem.code];
-  if (status >= 500) request.log.error({ err: error, code: problem.code }, "request failed");
+  // Of a client that went away nobody reads the answer, and its going is no fault of ours.
+  if (request.raw.destroyed && !request.raw.complete) request.log.info({ err: error }, "client gone");
+  else if (status >= 500) request.log.error({ err: error, code: problem.code }, "request failed");
   if (problem.retryAfterSeconds !== undefined) reply.header("retry-after", problem.retryAfterSeconds);
   const body: ProblemBody = {
     type: "about:blank",
@@ -91,34 +94,13 @@ function fastifyProblem(error: unknown): Problem | undefined {
   return undefined;
 }
 
-/**
- * PostgreSQL away, restarting, out of connections or out of space. Nothing was committed that the caller was told of,
- * so that a retry is right. Codes: https://www.postgresql.org/docs/18/errcodes-appendix.html
- */
+/** Nothing was committed that the caller was told of, so that a retry is right. 53100 is PostgreSQL's own disk being full. */
 function databaseProblem(error: unknown): Problem | undefined {
-  const code = codeOf(error);
   const options = { retryAfterSeconds: RETRY_AFTER_SECONDS, cause: error };
-  if (code === "53100") return new Problem("disk_full", "There is no space left to store this. Try again later.", options);
-  const away = code !== undefined && (/^(?:08|53|57P0)/.test(code) || CONNECTION_CODES.has(code) || code === "40001" || code === "40P01");
-  // pg gives these no code.
-  const lost =
-    error instanceof Error &&
-    /^(?:Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/.test(error.message);
-  if (away || lost) return new Problem("unavailable", "The database can't serve this now. Try again later.", options);
-  return undefined;
+  if (codeOf(error) === "53100") return new Problem("disk_full", "There is no space left to store this. Try again later.", options);
+  if (!isDatabaseAway(error)) return undefined;
+  return new Problem("unavailable", "The database can't serve this now. Try again later.", options);
 }
-
-const CONNECTION_CODES: ReadonlySet<string> = new Set([
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "ETIMEDOUT",
-  "EPIPE",
-  "ENOENT",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "EAI_AGAIN",
-  "ENOTFOUND",
-]);
 
 function codeOf(error: unknown): string | undefined {
   return typeof error === "object" && error !== null && "code" in error && typeof error.code === "string" ? error.code : undefined;

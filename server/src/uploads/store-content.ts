@@ -87,7 +87,7 @@ function createCutter(iterator: AsyncIterator<Buffer>) {
 
   return {
     async take(maxBytes: number): Promise<Buffer> {
-      const parts = await Array.fromAsync(piece(maxBytes, Promise.withResolvers<void>()));
+      const parts = await Array.fromAsync(piece(maxBytes, deferred()));
       return Buffer.concat(parts);
     },
     putBack(chunk: Buffer): void {
@@ -98,9 +98,7 @@ function createCutter(iterator: AsyncIterator<Buffer>) {
       return carry === undefined;
     },
     cut(maxBytes: number): { stream: Readable; drained: Promise<void> } {
-      const drained = Promise.withResolvers<void>();
-      // Whoever waits for it learns of the failure from the put as well.
-      drained.promise.catch(() => undefined);
+      const drained = deferred();
       return { stream: Readable.from(piece(maxBytes, drained), { objectMode: false }), drained: drained.promise };
     },
     close(): void {
@@ -108,4 +106,11 @@ function createCutter(iterator: AsyncIterator<Buffer>) {
       iterator.return?.().catch(() => undefined);
     },
   };
+}
+
+/** Its failure is always told elsewhere too: by the put that reads the piece, or by the piece itself. */
+function deferred(): PromiseWithResolvers<void> {
+  const made = Promise.withResolvers<void>();
+  made.promise.catch(() => undefined);
+  return made;
 }

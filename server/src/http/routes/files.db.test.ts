@@ -9,7 +9,7 @@ beforeAll(async () => {
   app = await startTestApp();
   tenant = await app.tenant();
 });
-afterAll(() => app.close());
+afterAll(() => (console.log(JSON.stringify(app.logged.filter((l) => Number(l.level) >= 50)).slice(0, 1500)), app.close()));
 
 const sha256 = (content: Buffer) => createHash("sha256").update(content).digest("hex");
 
@@ -29,6 +29,11 @@ describe("files over HTTP", () => {
     const got = await tenant.fetch(`/files/${file.id}/content`);
     expect(got.status).toBe(200);
     expect(Buffer.from(await got.arrayBuffer()).equals(content)).toBe(true);
-    expect(await (await tenant.fetch(`/files/${file.id}`)).json()).toMatchObject({ ...file, status: "stored", origin: "upload", job_id: null });
+    expect(await (await tenant.fetch(`/files/${file.id}`)).json()).toMatchObject({
+      ...file,
+      status: "stored",
+      origin: "upload",
+      job_id: null,
+    });
   });
 });

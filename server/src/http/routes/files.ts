@@ -87,7 +87,9 @@ export function filesRoutes(services: Services): FastifyPluginAsync {
       schema: { summary: "Fetch a file's bytes; Range and If-None-Match are honoured", tags: ["files"], params: Id },
       handler: async (request, reply) => {
         const id = fileId(request.params.id);
-        const [manifest] = await database.asTenant(request.principal.tenantId, (transaction) => readManifests(transaction, [id]));
+        const [manifest] = await database.asTenant(request.principal.tenantId, (transaction) =>
+          readManifests(transaction, request.principal.tenantId, [id]),
+        );
         if (manifest === undefined || manifest.origin === "intermediate") throw notFound("file", request.params.id);
         const { status, headers, body } = await serveContent(manifest, store, request);
         reply.headers(headers);
