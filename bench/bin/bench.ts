@@ -9,6 +9,10 @@ const ROWS: Readonly<Record<string, (options: Options) => Promise<void>>> = {
   "queue-drain": async (options) => (await import("../src/rows/queue-drain.ts")).queueDrain(options),
   "waiting-items": async (options) => (await import("../src/rows/waiting-items.ts")).waitingItems(options),
   "pick-up": async (options) => (await import("../src/rows/pick-up.ts")).pickUp(options),
+  thumbnails: async (options) => (await import("../src/rows/thumbnails.ts")).thumbnails(options),
+  "one-gib": async (options) => (await import("../src/rows/one-gib.ts")).oneGib(options),
+  recovery: async (options) => (await import("../src/rows/recovery.ts")).recovery(options),
+  idle: async (options) => (await import("../src/rows/idle.ts")).idle(options),
 };
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { rounds: { type: "string", default: "5" } } });
