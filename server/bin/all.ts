@@ -46,10 +46,11 @@ await runProcess(
     shutdown.add("the API", () => api.stop(API_STOP_MS));
     const workers = Array.from({ length: config.workers.count }, (_unused, index) => run(`worker ${index + 1}`, "./worker.ts"));
     shutdown.add("the workers", async () => void (await Promise.all(workers.map((worker) => worker.stop(WORKERS_STOP_MS)))));
-    const [{ port: taken }] = await Promise.all([api.ready, ...workers.map((worker) => worker.ready)]);
+    const [{ port: taken }, ...notes] = await Promise.all([api.ready, ...workers.map((worker) => worker.ready)]);
     port = taken ?? port;
+    const sandbox = notes[0]?.note ?? "bwrap: processors have no network and see only their own files";
     await setAddress(addressOf(config, port));
-    console.log(summary({ config, port, first }));
+    console.log(summary({ config, port, first, sandbox }));
   },
   { stopWithinMs: STOP_WITHIN_MS },
 );
@@ -86,7 +87,7 @@ async function makeWayIn(url: string, config: Config): Promise<Bootstrap> {
   }
 }
 
-function summary({ config, port, first }: { config: Config; port: number; first: Bootstrap }): string {
+function summary({ config, port, first, sandbox }: { config: Config; port: number; first: Bootstrap; sandbox: string }): string {
   const address = addressOf(config, port);
   const lines = [
     "",
@@ -97,9 +98,7 @@ function summary({ config, port, first }: { config: Config; port: number; first:
     `Database           ${config.database.url === undefined ? "embedded PostgreSQL" : "FILEMILL_DATABASE_URL"}`,
     `Workers            ${config.workers.count}, ${config.workers.slots} tasks at once each, lanes ${config.workers.lanes.join(", ")}`,
   ];
-  if (config.workers.sandbox === "best-effort") {
-    lines.push(`Sandbox            best effort: where bwrap is missing, processors run in limited but not isolated processes`);
-  }
+  if (config.workers.count > 0) lines.push(`Sandbox            ${sandbox}`);
   if (first.newKey !== undefined) {
     lines.push("", "This is the first API key. It is shown this once:", `  ${first.newKey}`);
   }

@@ -1,7 +1,11 @@
 import { createShutdown, type Shutdown } from "../src/shutdown.ts";
+import type { ReadyMessage } from "../src/supervisor.ts";
 
 /** Errors of these names are explained by their message alone; everything else is a defect and shows its stack. */
 const EXPLAINED = new Set(["ConfigError", "EmbeddedError", "MigrationError", "CatalogueError", "StartError"]);
+
+/** Were we started by `npm start` or another of our processes, to live no longer than that? */
+export const UNDER_PARENT = process.send !== undefined;
 
 /** Why a process can't start; the message says what to do. */
 export class StartError extends Error {
@@ -23,7 +27,6 @@ export interface ProcessOptions {
  */
 export async function runProcess(start: (shutdown: Shutdown) => Promise<void>, options: ProcessOptions): Promise<void> {
   const shutdown = createShutdown();
-  const underParent = process.send !== undefined;
   let ending = false;
 
   async function end(code: number): Promise<void> {
@@ -36,9 +39,9 @@ export async function runProcess(start: (shutdown: Shutdown) => Promise<void>, o
 
   process.on("SIGTERM", () => void end(0));
   process.on("SIGINT", () => {
-    if (!underParent) void end(0);
+    if (!UNDER_PARENT) void end(0);
   });
-  if (underParent) process.on("disconnect", () => void end(0));
+  if (UNDER_PARENT) process.on("disconnect", () => void end(0));
   process.on("uncaughtException", (error) => fail(error));
   process.on("unhandledRejection", (error) => fail(error));
 
@@ -58,6 +61,6 @@ export async function runProcess(start: (shutdown: Shutdown) => Promise<void>, o
 }
 
 /** Tells the parent, if there is one, that this process serves now. */
-export function tellReady(message: { port?: number } = {}): void {
-  process.send?.({ type: "ready", ...message });
+export function tellReady(message: Omit<ReadyMessage, "type"> = {}): void {
+  process.send?.({ type: "ready", ...message } satisfies ReadyMessage);
 }

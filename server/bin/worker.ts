@@ -1,13 +1,27 @@
+import { dirname, join } from "node:path";
 import { readConfig, requireDatabaseUrl } from "../src/config.ts";
 import { openDatabase } from "../src/db/database.ts";
 import { requireMigrated } from "../src/db/require-migrated.ts";
 import { installFailpoint } from "../src/failpoint.ts";
+import { loadCatalogue } from "../src/processors/catalogue.ts";
+import type { Shutdown } from "../src/shutdown.ts";
 import { openDiskStore } from "../src/storage/disk.ts";
 import { openLog } from "../src/telemetry/log.ts";
-import { runProcess, tellReady } from "./run-process.ts";
+import { createMetrics, type Metrics } from "../src/telemetry/metrics.ts";
+import { serveMetrics } from "../src/telemetry/serve-metrics.ts";
+import { openHostPool } from "../src/worker/host/pool.ts";
+import { detectSandbox } from "../src/worker/host/sandbox.ts";
+import { startWorker, type WorkerObserver } from "../src/worker/loop.ts";
+import { runProcess, StartError, tellReady, UNDER_PARENT } from "./run-process.ts";
 
 /** A worker: one of any number of equal processes that claim tasks of the same database. */
-const STOP_WITHIN_MS = 25_000;
+
+/**
+ * How long running tasks may go on after SIGTERM before they are handed back, which costs no attempt. Under `npm start`
+ * people wait at a terminal; alone it fits into the 30 s that Kubernetes gives.
+ */
+const GRACE_MS = UNDER_PARENT ? 500 : 20_000;
+const STOP_WITHIN_MS = GRACE_MS + 5_000;
 const CONNECTIONS = 10;
 
 await runProcess(
@@ -26,9 +40,58 @@ await runProcess(
     await requireMigrated(database);
     const store = await openDiskStore({ folder: config.storage.folder });
     shutdown.add("the store", () => store.close());
+    const metrics = createMetrics();
+    if (!UNDER_PARENT) await serve(metrics, config.telemetry.metricsPort, shutdown);
 
-    // The loop of worker/loop.ts starts here; its stop drains.
-    tellReady();
+    const { lanes, slots, extraProcessors } = config.workers;
+    const catalogue = await loadCatalogue(extraProcessors);
+    const sandbox = await detectSandbox(config.workers.sandbox);
+    if (sandbox.mode === "none") log.warn({ reason: sandbox.reason, codecs: sandbox.codecs }, "there is no sandbox for processors");
+    const hosts = await openHostPool({
+      sandbox,
+      log,
+      slots,
+      scratchRoot: join(config.dataFolder, "scratch"),
+      extraModules: extraProcessors,
+      readOnly: [...new Set(extraProcessors.map((module) => dirname(module)))],
+    });
+    shutdown.add("the step hosts", () => hosts.close());
+    const worker = await startWorker({
+      database,
+      store,
+      catalogue,
+      hosts,
+      lanes,
+      slots,
+      notify: config.dispatch.notify,
+      log,
+      observe: observer(metrics),
+    });
+    shutdown.add("the worker", () => worker.drain(GRACE_MS));
+    log.info({ worker: worker.id, lanes, slots, sandbox: sandbox.mode }, "the worker takes tasks");
+    tellReady(
+      sandbox.mode === "none" ? { note: `none (${sandbox.reason}); processors run in processes that are limited, not isolated` } : {},
+    );
   },
   { stopWithinMs: STOP_WITHIN_MS },
 );
+
+async function serve(metrics: Metrics, port: number, shutdown: Shutdown): Promise<void> {
+  try {
+    const server = await serveMetrics(metrics, port);
+    shutdown.add("the metrics server", () => server.close());
+  } catch (cause) {
+    throw new StartError(
+      `Port ${port} for metrics can't be used (${cause instanceof Error ? cause.message : String(cause)}). Set FILEMILL_METRICS_PORT to a free port, or to 0 for any.`,
+    );
+  }
+}
+
+function observer(metrics: Metrics): WorkerObserver {
+  return {
+    claimed: ({ milliseconds }) => metrics.claimed(milliseconds / 1_000),
+    ended: ({ kind, end, milliseconds }) => metrics.taskEnded({ kind, outcome: end, seconds: milliseconds / 1_000 }),
+    committed: ({ milliseconds }) => metrics.completed(milliseconds / 1_000),
+    reaped: (tasks) => metrics.reaped(tasks),
+  };
+}

@@ -75,7 +75,7 @@ test("every variable is read", () => {
       count: 3,
       slots: 7,
       lanes: ["default", "eu-west"],
-      extraProcessors: ["file:///srv/one.ts", "file:///srv/two.ts"],
+      extraProcessors: ["/srv/one.ts", "/srv/two.ts"],
       sandbox: "required",
     },
     dispatch: { notify: false },

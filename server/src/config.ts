@@ -1,6 +1,6 @@
 import { availableParallelism, homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 import { openReader, type Environment, type Reader } from "./config-reader.ts";
 import { ConfigError } from "./errors.ts";
 import { LOG_LEVELS, type LogLevel } from "./telemetry/log.ts";
@@ -56,7 +56,7 @@ export interface WorkersConfig {
   /** Tasks at once in each. */
   readonly slots: number;
   readonly lanes: readonly string[];
-  /** URLs of modules whose default export is an array of processors. */
+  /** Absolute paths of modules whose default export is an array of processors. */
   readonly extraProcessors: readonly string[];
   /** `required`: codec processors are unavailable where there is no sandbox. */
   readonly sandbox: "required" | "best-effort";
@@ -137,7 +137,7 @@ function readWorkers(reader: Reader, { production, machine }: { production: bool
     count,
     slots: reader.number("FILEMILL_WORKER_SLOTS", { least: 1, most: 256 }) ?? Math.max(1, Math.ceil(machine.cores / Math.max(1, count))),
     lanes: reader.list("FILEMILL_LANES", lane) ?? ["default", "heavy"],
-    extraProcessors: reader.list("FILEMILL_EXTRA_PROCESSORS", moduleUrl) ?? [],
+    extraProcessors: reader.list("FILEMILL_EXTRA_PROCESSORS", modulePath) ?? [],
     sandbox: reader.oneOf("FILEMILL_SANDBOX", ["required", "best-effort"]) ?? (production ? "required" : "best-effort"),
   };
 }
@@ -188,7 +188,7 @@ function lane(text: string): string {
   return text;
 }
 
-function moduleUrl(text: string): string {
+function modulePath(text: string): string {
   if (!isAbsolute(text)) throw new RangeError(`has "${text}", which is not an absolute path of a module`);
-  return pathToFileURL(text).href;
+  return text;
 }

@@ -1,10 +1,13 @@
 import { fork, type ChildProcess } from "node:child_process";
 import type { Logger } from "pino";
 
-/** What a child says when it serves; `port` where it listens. */
+/** What a child says when it serves. */
 export interface ReadyMessage {
   readonly type: "ready";
+  /** Where it listens. */
   readonly port?: number;
+  /** What whoever starts it should know, as a sentence. */
+  readonly note?: string;
 }
 
 export interface ChildOptions {
