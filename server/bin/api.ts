@@ -8,8 +8,10 @@ import { installFailpoint } from "../src/failpoint.ts";
 import { buildApp } from "../src/http/app.ts";
 import { loadCatalogue } from "../src/processors/catalogue.ts";
 import { READY_CHANNEL } from "../src/queue/postgres-dispatch.ts";
+import { createStatus } from "../src/status/status.ts";
 import { openDiskStore } from "../src/storage/disk.ts";
 import { openLog } from "../src/telemetry/log.ts";
+import { createMetrics } from "../src/telemetry/metrics.ts";
 import { bootstrap } from "../src/tenants/bootstrap.ts";
 import { runProcess, StartError, tellReady } from "./run-process.ts";
 
@@ -48,11 +50,17 @@ await runProcess(
     });
     shutdown.add("the notifier", () => notifier.close());
 
+    const metrics = createMetrics();
+    const status = createStatus({ database, log, metrics, listen: config.dispatch.notify });
+    shutdown.add("the event reader", () => status.close());
+
     const app = await buildApp({
       database,
       store,
       catalogue: await loadCatalogue(config.workers.extraProcessors),
       log,
+      metrics,
+      status,
       limits: config.limits,
       announce: (lanes) => {
         for (const lane of lanes) notifier.notify(READY_CHANNEL, lane);

@@ -8,8 +8,10 @@ import { sql } from "../src/db/sql.ts";
 import { buildApp, type AppOptions } from "../src/http/app.ts";
 import type { Principal, Services, UploadLimits } from "../src/http/services.ts";
 import { loadCatalogue } from "../src/processors/catalogue.ts";
+import { createStatus } from "../src/status/status.ts";
 import { openDiskStore } from "../src/storage/disk.ts";
 import type { ObjectStore } from "../src/storage/object-store.ts";
+import { createMetrics } from "../src/telemetry/metrics.ts";
 import { createKey } from "../src/tenants/api-keys.ts";
 import { cloneDatabase, type ClonedDatabase } from "./database.ts";
 
@@ -45,11 +47,15 @@ export async function startTestApp(
   const logged: Record<string, unknown>[] = [];
   const log = pino({ level: "debug" }, { write: (line: string) => void logged.push(JSON.parse(line)) });
   const real = await openDiskStore({ folder });
+  const metrics = createMetrics();
+  const status = createStatus({ database: cloned.database, log, metrics, listen: false });
   const services: Services = {
     database: cloned.database,
     store: given.store?.(real) ?? real,
     catalogue: await loadCatalogue(),
     log,
+    metrics,
+    status,
     limits: { maxFileBytes: 2 * 2 ** 30, maxFilesPerRequest: 100, ...given.limits },
     announce: () => {},
   };
@@ -85,6 +91,7 @@ export async function startTestApp(
     },
     async close() {
       await app.close();
+      await status.close();
       await cloned.close();
       await rm(folder, { recursive: true });
     },

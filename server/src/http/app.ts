@@ -5,11 +5,15 @@ import { authenticate } from "./authenticate.ts";
 import { readBodies } from "./bodies.ts";
 import { describeApi } from "./openapi.ts";
 import { renderErrors } from "./render-error.ts";
+import { measureRequests } from "./measure-requests.ts";
+import { adminRoutes } from "./routes/admin.ts";
+import { eventsRoutes } from "./routes/events.ts";
 import { filesRoutes } from "./routes/files.ts";
 import { jobsRoutes } from "./routes/jobs.ts";
 import { pipelinesRoutes } from "./routes/pipelines.ts";
 import { processorsRoutes } from "./routes/processors.ts";
 import { queuesRoutes } from "./routes/queues.ts";
+import { systemRoutes } from "./routes/system.ts";
 import type { Services } from "./services.ts";
 
 export interface AppOptions {
@@ -50,8 +54,10 @@ export async function buildApp(services: Services, options: AppOptions = {}): Pr
     reply.header("x-content-type-options", "nosniff");
   });
   readBodies(app);
+  measureRequests(app, services.metrics);
   await describeApi(app);
-  const versioned = [filesRoutes, jobsRoutes, pipelinesRoutes, processorsRoutes, queuesRoutes];
+  await app.register(systemRoutes(services));
+  const versioned = [filesRoutes, jobsRoutes, pipelinesRoutes, processorsRoutes, queuesRoutes, eventsRoutes, adminRoutes];
   for (const routes of versioned) await app.register(routes(services), { prefix: "/api/v1" });
   return app;
 }

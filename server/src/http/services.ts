@@ -1,7 +1,9 @@
 import type { Logger } from "pino";
 import type { Database } from "../db/database.ts";
 import type { Catalogue } from "../processors/catalogue.ts";
+import type { Status } from "../status/status.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 
 /** What the routes need; composed once in bin/. */
 export interface Services {
@@ -9,6 +11,9 @@ export interface Services {
   readonly store: ObjectStore;
   readonly catalogue: Catalogue;
   readonly log: Logger;
+  readonly metrics: Metrics;
+  /** Event streams, live progress and estimates. */
+  readonly status: Status;
   readonly limits: UploadLimits;
   /** Tells dispatch, after the commit, that these lanes have ready tasks. Never fails; a lost call only costs time. */
   readonly announce: (lanes: Iterable<string>) => void;

@@ -44,7 +44,11 @@ export function createMetrics(): Metrics {
   const histogram = <L extends string>(name: string, help: string, buckets: number[], labelNames: readonly L[] = []) =>
     new Histogram({ name: PREFIX + name, help, buckets, labelNames, registers });
 
-  const httpSeconds = histogram("http_request_seconds", "Time to answer, headers to last byte.", WORK_BUCKETS, ["method", "route", "status"]);
+  const httpSeconds = histogram("http_request_seconds", "Time to answer, headers to last byte.", WORK_BUCKETS, [
+    "method",
+    "route",
+    "status",
+  ]);
   const uploadBytes = counter("upload_bytes_total", "Content received, bytes.");
   const events = counter("events_total", "Events delivered to streams.");
   const streams = gauge("event_streams", "Open event streams.");

@@ -9,11 +9,6 @@ import type { Services } from "../services.ts";
 export function systemRoutes({ database, store, metrics }: Services): FastifyPluginAsync {
   const readiness = createReadiness({ database: () => checkDatabase(database), store: () => checkStore(store) });
   return async (app) => {
-    app.addHook("onResponse", async (request, reply) => {
-      const route = request.routeOptions.url ?? "unknown";
-      metrics.httpAnswered({ method: request.method, route, status: reply.statusCode, seconds: reply.elapsedTime / 1_000 });
-    });
-
     app.get("/healthz", { config: { open: true }, schema: { summary: "Is the process alive?", tags: ["system"] } }, async () => ({
       status: "ok",
     }));
@@ -30,9 +25,13 @@ export function systemRoutes({ database, store, metrics }: Services): FastifyPlu
       },
     );
 
-    app.get("/metrics", { schema: { summary: "Measurements, as Prometheus reads them", tags: ["system"] } }, async (_request, reply) => {
-      return reply.type(metrics.contentType).send(await metrics.render());
-    });
+    app.get(
+      "/metrics",
+      { config: { role: "operator" }, schema: { summary: "Measurements, as Prometheus reads them", tags: ["system"] } },
+      async (_request, reply) => {
+        return reply.type(metrics.contentType).send(await metrics.render());
+      },
+    );
   };
 }
 

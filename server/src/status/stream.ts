@@ -1,0 +1,167 @@
+import type { Writable } from "node:stream";
+import { TERMINAL_JOB_STATUSES, type JobStatus } from "@filemill/contract/status.ts";
+import { notFound } from "../errors.ts";
+import type { Database } from "../db/database.ts";
+import { sql } from "../db/sql.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { createConnection, type ClientConnection } from "./client-connection.ts";
+import { endMessage, eventMessage, progressMessage } from "./message.ts";
+import { BEGINNING, positionsBehind, type Position } from "./position.ts";
+import { replayEvents, type StoredEvent } from "./read-events.ts";
+import type { EventReader, Listener } from "./reader.ts";
+import type { JobSnapshots } from "./snapshot.ts";
+
+export interface StreamRequest {
+  readonly tenantId: string;
+  /** One job; undefined = everything of the tenant. */
+  readonly jobId: string | undefined;
+  /** Where the client stands. undefined = from the start of a job; for a tenant, from now on. */
+  readonly from: Position | undefined;
+  /** Called once everything that can be refused has been asked; the stream writes to what it gives. */
+  readonly begin: () => Writable;
+}
+
+/**
+ * Event streams. First the history behind `from`, then events as they are read, with samples of the progress between
+ * them; a job's stream ends behind the event that ends the job. Every event is delivered at least once, in the order of
+ * (transaction, id).
+ *
+ * Nothing falls between history and present: the subscription comes first and says from which place on it will tell;
+ * the replay reads exactly up to that place, and what is told meanwhile waits.
+ */
+export interface EventStreams {
+  /** Resolves when live; rejects Problem `not_found` for a job that the tenant doesn't have. */
+  open(request: StreamRequest): Promise<void>;
+  /** Ends all streams in order: clients come back by themselves. */
+  close(): void;
+}
+
+interface Parts {
+  readonly database: Database;
+  readonly reader: EventReader;
+  readonly snapshots: JobSnapshots;
+  readonly metrics: Metrics;
+}
+
+/** Events that may wait for a slow replay to end. */
+const MAX_PENDING_BATCHES = 2_000;
+const END_EVENTS: ReadonlySet<string> = new Set(TERMINAL_JOB_STATUSES.map((status) => `job.${status}`));
+
+export function createEventStreams(parts: Parts): EventStreams {
+  const connections = new Set<ClientConnection>();
+
+  async function open(request: StreamRequest): Promise<void> {
+    const { tenantId, jobId } = request;
+    const pending: Parameters<Listener>[0][] = [];
+    let deliver: Listener = (batch) => {
+      if (batch.events.length > 0) pending.push(batch);
+      if (pending.length > MAX_PENDING_BATCHES) connection?.end();
+    };
+    let connection: ClientConnection | undefined;
+    const subscription = await parts.reader.subscribe({ tenantId, jobId }, (batch) => deliver(batch));
+    try {
+      // Read behind the place of the subscription: an end that is not told later is seen here.
+      const job = jobId === undefined ? undefined : await readJob(parts.database, tenantId, jobId);
+      const live = connect(request, () => subscription.end());
+      connection = live;
+      const ended = await replay({ request, to: subscription.from, connection: live, job });
+      if (ended || !live.open) return live.end();
+      deliver = (batch) => deliverLive(live, request, batch);
+      for (const batch of pending) deliver(batch);
+      if (job !== undefined && isEnd(job.status) && live.open) {
+        live.send(endMessage({ id: job.id, status: job.status, finishedAt: job.finishedAt }));
+        live.end();
+      }
+    } catch (error) {
+      subscription.end();
+      connection?.end();
+      throw error;
+    }
+  }
+
+  function connect(request: StreamRequest, onClosed: () => void): ClientConnection {
+    const { tenantId, jobId } = request;
+    const connection = createConnection(request.begin(), () => {
+      stopSamples();
+      onClosed();
+      connections.delete(connection);
+      parts.metrics.streamsChanged(-1);
+    });
+    const onSample = (sample: Parameters<typeof progressMessage>[0]) => connection.send(progressMessage(sample));
+    const stopSamples = jobId === undefined ? parts.snapshots.watchTenant(tenantId, onSample) : parts.snapshots.watchJob(jobId, onSample);
+    connections.add(connection);
+    parts.metrics.streamsChanged(1);
+    return connection;
+  }
+
+  /** true = the job's end was among it. */
+  async function replay(replaying: {
+    request: StreamRequest;
+    to: Position;
+    connection: ClientConnection;
+    job: Job | undefined;
+  }): Promise<boolean> {
+    const { request, to, connection, job } = replaying;
+    const from = request.from ?? (request.jobId === undefined ? to : BEGINNING);
+    let before = from;
+    for await (const page of replayEvents(parts.database, { tenantId: request.tenantId, jobId: request.jobId, from, to })) {
+      const positions = positionsBehind(page, before, lastOf(page, before, to));
+      before = positions.at(-1) ?? before;
+      for (const [index, event] of page.entries()) {
+        if (!connection.open) return true;
+        // The end before a retry is not the end.
+        if (job && END_EVENTS.has(event.type) && event.id < job.lastStart) continue;
+        await connection.sendPatiently(eventMessage(event, positions[index] ?? before));
+        parts.metrics.eventsDelivered(1);
+        if (job && END_EVENTS.has(event.type)) return true;
+      }
+    }
+    return false;
+  }
+
+  function deliverLive(connection: ClientConnection, { jobId }: StreamRequest, { events, before, after }: Parameters<Listener>[0]): void {
+    const positions = positionsBehind(events, before, after);
+    for (const [index, event] of events.entries()) {
+      if (!connection.open) return;
+      connection.send(eventMessage(event, positions[index] ?? before));
+      parts.metrics.eventsDelivered(1);
+      if (jobId !== undefined && END_EVENTS.has(event.type)) return connection.end();
+    }
+  }
+
+  return {
+    open,
+    close() {
+      for (const connection of connections) connection.end();
+    },
+  };
+}
+
+/** Behind a whole page of a replay: below the watermark of its end up to the last event, else where it stood. */
+function lastOf(page: readonly StoredEvent[], before: Position, to: Position): Position {
+  const last = page.at(-1);
+  return last !== undefined && last.xid < to.xmin ? { xmin: last.xid, xmax: last.xid, running: [] } : before;
+}
+
+interface Job {
+  readonly id: string;
+  readonly status: JobStatus;
+  readonly finishedAt: Date | null;
+  /** The newest job.running among its events: ids of one job's changes of status grow with time, as each waits for the one before. */
+  readonly lastStart: number;
+}
+
+async function readJob(database: Database, tenantId: string, jobId: string): Promise<Job> {
+  const [job] = await database.asTenant(tenantId, (transaction) =>
+    transaction.query<Job>(sql`
+      SELECT jobs.id, jobs.status, jobs.finished_at AS "finishedAt",
+        coalesce((SELECT max(events.id) FROM events WHERE events.job_id = jobs.id AND events.type = 'job.running'), 0)::bigint AS "lastStart"
+      FROM jobs WHERE jobs.id = ${jobId}::uuid AND jobs.tenant_id = ${tenantId}::uuid`),
+  );
+  if (!job) throw notFound("job", jobId);
+  return job;
+}
+
+function isEnd(status: JobStatus): status is "completed" | "failed" | "cancelled" {
+  return TERMINAL_JOB_STATUSES.includes(status);
+}
