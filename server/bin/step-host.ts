@@ -17,7 +17,9 @@ if (options.warmUp) {
 }
 if (!process.send) misuse("it was not started by a worker");
 // A thread, because an event loop that hangs in a codec never sees that the channel has closed.
-if (options.watchdog) new Worker(new URL("./step-host-watchdog.ts", import.meta.url)).unref();
+if (options.watchdogFor !== undefined) {
+  new Worker(new URL("./step-host-watchdog.ts", import.meta.url), { workerData: options.watchdogFor }).unref();
+}
 process.on("disconnect", () => process.exit(0));
 const catalogue = await loadCatalogue(options.extraModules);
 

@@ -44,7 +44,8 @@ export async function openTestPool(options: Partial<HostPoolOptions> = {}): Prom
   const write = (fields: object, message?: string): number => logged.push(`${JSON.stringify(fields)} ${message ?? ""}`);
   const pool = await openHostPool({
     ...{ scratchRoot: root, sandbox: await detectSandbox("required"), slots: 2, extraModules: EXTRA_MODULES, readOnly: [TEST_FOLDER] },
-    ...{ log: { info: write, warn: write } },
+    // Kept between runs, as in production.
+    ...{ compileCache: join(TEST_FOLDER, "../../node_modules/.cache/filemill-step-hosts"), log: { info: write, warn: write } },
     ...options,
   });
   return {

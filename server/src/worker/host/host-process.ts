@@ -17,7 +17,7 @@ export interface HostSettings {
   readonly preload: readonly string[];
   /** Folders with code, besides the project's, that hosts may read. */
   readonly readOnly: readonly string[];
-  /** V8's cache of compiled sources, only ever written by warmCompileCache; makes a start 2–4 times as quick. */
+  /** V8's cache of compiled sources, only ever written by warmCompileCache; in the scratch root unless told otherwise. */
   readonly compileCache: string;
   /** Heap of JavaScript objects in a host, bytes; what codecs take comes on top and falls under a task's limit. */
   readonly heapBytes: number;
@@ -76,7 +76,7 @@ export function startHost(settings: HostSettings, folder: HostFolder): HostProce
     extraModules: [...settings.extraModules],
     preload: [...settings.preload],
     codecs: sandbox.codecs,
-    watchdog: sandbox.mode === "none",
+    ...(sandbox.mode === "none" && { watchdogFor: process.pid }),
     warmUp: false,
   };
   const heapMebibytes = Math.ceil(settings.heapBytes / 1024 ** 2);

@@ -16,8 +16,11 @@ export const HostOptions = z.object({
   codecs: z.boolean(),
   /** Load everything, so that it is compiled and cached, and end. */
   warmUp: z.boolean(),
-  /** End the process group when the parent is gone even if the event loop hangs; needed where bwrap does not do it. */
-  watchdog: z.boolean(),
+  /**
+   * Pid of the worker: end the process group when it is gone, even if the event loop hangs. Needed where bwrap does not
+   * do it. Told by the worker, because it may be gone before the host has looked.
+   */
+  watchdogFor: z.int().optional(),
 });
 export type HostOptions = z.infer<typeof HostOptions>;
 

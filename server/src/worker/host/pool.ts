@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { StageRun } from "../../processors/stage-run.ts";
 import { openCompileCache, warmCompileCache } from "./compile-cache.ts";
 import { startHost, type HostProcess, type HostSettings } from "./host-process.ts";
@@ -34,7 +35,7 @@ export interface HostPool {
 }
 
 export type HostPoolOptions = Pick<HostSettings, "sandbox" | "log"> &
-  Partial<Omit<HostSettings, "compileCache"> & typeof DEFAULTS> & {
+  Partial<HostSettings & typeof DEFAULTS> & {
     /** Folder on local disk, private to this machine or container; made if absent. */
     readonly scratchRoot: string;
     /** Tasks that run at the same time. */
@@ -78,7 +79,7 @@ export async function openHostPool(options: HostPoolOptions): Promise<HostPool> 
   const settings = { ...DEFAULTS, ...options };
   const scratch = await openScratch(settings.scratchRoot);
   const slots = openSlots(settings.slots);
-  const compileCache = await openCompileCache(settings.scratchRoot);
+  const compileCache = await openCompileCache(settings.compileCache ?? join(settings.scratchRoot, "compile-cache"));
   const closing = new AbortController();
   const warmed = warmCompileCache({ folder: compileCache, extraModules: settings.extraModules, signal: closing.signal });
   /** All hosts that are not known to be dead, those used last at the end. */
