@@ -12,7 +12,7 @@ interface Folder {
 }
 
 /** What a processor is, without what it does: no codec is loaded through these. */
-const DECLARATIONS = ["processors/catalogue.ts", "processors/processor.ts", "processors/stage-run.ts"];
+const DECLARATIONS = ["processors/catalogue.ts", "processors/describe.ts", "processors/processor.ts", "processors/stage-run.ts"];
 
 /** Folders of server/src. Modules directly in server/src (errors, config, clock, failpoint) and telemetry/ are leaves: all may use them. */
 export const SERVER_FOLDERS: Readonly<Record<string, Folder>> = {

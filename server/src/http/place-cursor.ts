@@ -1,4 +1,4 @@
-import { z } from "zod";
+import type { z } from "zod";
 import { Problem } from "../errors.ts";
 
 /** A cursor over a list that is ordered by something else than (created_at, id); opaque to clients. */
