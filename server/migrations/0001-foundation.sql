@@ -169,9 +169,10 @@ CREATE TABLE tasks (
   -- Smallest and largest item ordinal among the inputs; -1 where it has no items (reduces).
   item_from int NOT NULL,
   item_to int NOT NULL,
-  -- Place in a reduction tree.
+  -- Place in a reduction tree; the root gives the result.
   tree_level smallint,
   tree_node bigint,
+  tree_root boolean,
   epoch int NOT NULL DEFAULT 0,
   attempts smallint NOT NULL DEFAULT 0,
   losses smallint NOT NULL DEFAULT 0,
@@ -266,7 +267,7 @@ CREATE TABLE outputs (
   kept boolean NOT NULL,
   -- The files of other stages (or the job's inputs) it was made from.
   inputs uuid[] NOT NULL,
-  PRIMARY KEY (job_id, ordinal, step, part)
+  PRIMARY KEY (job_id, ordinal, step, task_id, part)
 );
 CREATE INDEX outputs_by_file ON outputs (file_id);
 CREATE INDEX outputs_by_task ON outputs (task_id);

@@ -1,4 +1,5 @@
-import { open } from "node:fs/promises";
+import { createWriteStream } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Transaction } from "../db/database.ts";
@@ -72,14 +73,9 @@ export async function materialise(
   options: { path: string; signal?: AbortSignal },
 ): Promise<void> {
   const { path, signal } = options;
-  const handle = await open(path, "wx", 0o600);
-  try {
-    if (manifest.inline !== null) return void (await handle.writeFile(manifest.inline));
-    const content = await openContent(manifest, store, signal === undefined ? {} : { signal });
-    await pipeline(content, handle.createWriteStream({ autoClose: false }), signal === undefined ? {} : { signal });
-  } finally {
-    await handle.close();
-  }
+  if (manifest.inline !== null) return await writeFile(path, manifest.inline, { flag: "wx", mode: 0o600 });
+  const content = await openContent(manifest, store, signal === undefined ? {} : { signal });
+  await pipeline(content, createWriteStream(path, { flags: "wx", mode: 0o600 }), signal === undefined ? {} : { signal });
 }
 
 interface Piece {

@@ -116,6 +116,7 @@ interface ClaimedRow {
   readonly max_attempts: number;
   readonly tree_level: number | null;
   readonly tree_node: number | null;
+  readonly tree_root: boolean | null;
   readonly waited_ms: number;
   readonly ordinals: number[];
   readonly parents: number[];
@@ -149,7 +150,7 @@ export async function changedTasks(transaction: Transaction, update: Statement):
   const rows = await transaction.query<ClaimedRow>(sql`
     WITH claimed AS (
       ${update}
-      RETURNING id, epoch, tenant_id, job_id, stage, kind, lane, rank, attempts, losses, max_attempts, tree_level, tree_node,
+      RETURNING id, epoch, tenant_id, job_id, stage, kind, lane, rank, attempts, losses, max_attempts, tree_level, tree_node, tree_root,
         (extract(epoch FROM now() - run_at) * 1000)::float8 AS waited_ms
     )
     SELECT claimed.*, inputs.ordinals, inputs.parents, inputs.files::text AS files, inputs.from_steps
@@ -172,7 +173,10 @@ function claimedTask(row: ClaimedRow): ClaimedTask {
     attempts: row.attempts,
     losses: row.losses,
     maxAttempts: row.max_attempts,
-    tree: row.tree_level === null || row.tree_node === null ? undefined : { level: row.tree_level, node: row.tree_node },
+    tree:
+      row.tree_level === null || row.tree_node === null
+        ? undefined
+        : { level: row.tree_level, node: row.tree_node, root: row.tree_root === true },
     entries: row.ordinals.map((ordinal, index) => ({
       ordinal,
       parent: row.parents[index] ?? -1,

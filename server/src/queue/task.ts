@@ -33,6 +33,8 @@ export type NewTaskState =
 export interface TreePlace {
   readonly level: number;
   readonly node: number;
+  /** The only node of the last level, whose output is the tree's. */
+  readonly root: boolean;
 }
 
 export interface TaskError {

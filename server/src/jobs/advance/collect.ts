@@ -1,25 +1,21 @@
 import type { Plan } from "../plan.ts";
 import type { Decision } from "./decide.ts";
 import { deliver, deltaOf, entryOf, newAdvance, type JobAdvance } from "./deliveries.ts";
-import { isRoot } from "./tree.ts";
 
 export interface Decided {
   readonly decision: Decision;
   readonly plan: Plan;
 }
 
-/** Leaves of the eager trees that decisions touch, by `job/stage`; see apply.ts. */
-export type LeavesOf = (jobId: string, stage: number) => number;
-
 /** Adds up, job by job, what a batch of decisions changes and where their outputs go next. */
-export function collect(decided: readonly Decided[], leavesOf: LeavesOf): JobAdvance[] {
+export function collect(decided: readonly Decided[]): JobAdvance[] {
   const advances = new Map<string, JobAdvance>();
   for (const { decision, plan } of decided) {
     const { jobId, tenantId, priority } = decision.task;
     const advance = entryOf(advances, jobId, () => newAdvance({ jobId, tenantId, priority, plan }));
     count(advance, decision);
     if (decision.task.kind === "map") passOn(advance, decision);
-    else passUp(advance, decision, leavesOf);
+    else passUp(advance, decision);
   }
   return [...advances.values()];
 }
@@ -59,13 +55,12 @@ function passOn(advance: JobAdvance, { task, succeeded, ended }: Decision): void
   }
 }
 
-function passUp(advance: JobAdvance, { task, succeeded }: Decision, leavesOf: LeavesOf): void {
-  const stage = advance.plan.stages[task.stage];
-  const step = stage?.steps[0];
-  if (!stage || !step) return;
+function passUp(advance: JobAdvance, { task, succeeded }: Decision): void {
+  const step = advance.plan.stages[task.stage]?.steps[0];
+  if (!step) return;
   for (const { outputs } of succeeded) {
     const fileId = outputs[0]?.fileId;
-    if (task.tree && !isRoot({ leaves: leavesOf(task.jobId, task.stage), fanIn: stage.fanIn ?? 2 }, task.tree.level)) {
+    if (task.tree && !task.tree.root) {
       const arrival = { level: task.tree.level + 1, slot: task.tree.node, fileId };
       entryOf(advance.tree, task.stage, () => []).push(arrival);
     } else deliver(advance, step, undefined, outputs);

@@ -43,7 +43,7 @@ export function treeTask(advance: JobAdvance, stage: StagePlan, node: CompleteNo
   return {
     ...taskOf(advance, stage),
     entries: node.files.map((fileId) => ({ ordinal: -1, parent: -1, fileId, from: below })),
-    tree: { level: node.level, node: node.node },
+    tree: { level: node.level, node: node.node, root: node.root },
   };
 }
 

@@ -1,11 +1,10 @@
 import type { Transaction } from "../../db/database.ts";
-import { sql } from "../../db/sql.ts";
 import { insertExceptions, type ItemException } from "../../queue/exceptions.ts";
 import { markBackingOff, markDead, markSucceeded, shrink, type FailedTask } from "../../queue/finish.ts";
 import { insertTasks } from "../../queue/insert-tasks.ts";
 import { appendEvents } from "../../record/events.ts";
 import { advanceJobs } from "./advance-jobs.ts";
-import { collect, type Decided, type LeavesOf } from "./collect.ts";
+import { collect, type Decided } from "./collect.ts";
 import { decide } from "./decide.ts";
 import type { FinishedTask } from "./outcome.ts";
 
@@ -24,26 +23,15 @@ export interface Settled {
  */
 export async function settle(transaction: Transaction, finished: readonly FinishedTask[]): Promise<Settled> {
   const decided = finished.map((one) => ({ decision: decide(one), plan: one.plan }));
-  const leavesOf = await treeSizes(transaction, decided);
   const lanes = await markTasks(transaction, decided);
   const exceptions = await moveEntries(transaction, decided, lanes);
   if (exceptions.length > 0) {
     await insertExceptions(transaction, exceptions);
     await appendEvents(transaction, exceptions.map(exceptionEvent));
   }
-  const advanced = await advanceJobs(transaction, collect(decided, leavesOf));
+  const advanced = await advanceJobs(transaction, collect(decided));
   const succeeded = decided.filter(({ decision }) => decision.self.type === "succeeded").length;
   return { lanes: new Set([...lanes, ...advanced]), succeeded, failed: decided.length - succeeded };
-}
-
-/** Sizes of the trees whose nodes are among the tasks; fixed before the first node ran. */
-async function treeSizes(transaction: Transaction, decided: readonly Decided[]): Promise<LeavesOf> {
-  const nodes = decided.filter(({ decision }) => decision.task.tree).map(({ decision }) => decision.task);
-  if (nodes.length === 0) return () => 0;
-  const rows = await transaction.query<{ job_id: string; stage: number; leaves: number }>(sql`
-    SELECT job_id, stage, leaves FROM job_stages WHERE job_id = ANY(${[...new Set(nodes.map((task) => task.jobId))]}::uuid[]) AND kind = 'tree'`);
-  const leaves = new Map(rows.map((row) => [`${row.job_id}/${row.stage}`, row.leaves]));
-  return (jobId, stage) => leaves.get(`${jobId}/${stage}`) ?? 0;
 }
 
 async function markTasks(transaction: Transaction, decided: readonly Decided[]): Promise<Set<string>> {

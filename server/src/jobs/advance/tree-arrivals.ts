@@ -13,6 +13,7 @@ export interface TreeArrival {
 export interface CompleteNode {
   readonly level: number;
   readonly node: number;
+  readonly root: boolean;
   readonly files: readonly string[];
 }
 
@@ -39,8 +40,9 @@ export async function takeArrivals(transaction: Transaction, of: TreeOfStage, ar
     const passedUp: TreeArrival[] = [];
     for (const group of finished) {
       const files = group.slots.flatMap((slot) => slot.fileId ?? []);
-      if (files.length > 0) complete.push({ level: group.level, node: group.node, files });
-      else if (!isRoot(of.tree, group.level)) passedUp.push({ level: group.level + 1, slot: group.node, fileId: undefined });
+      const root = isRoot(of.tree, group.level);
+      if (files.length > 0) complete.push({ level: group.level, node: group.node, root, files });
+      else if (!root) passedUp.push({ level: group.level + 1, slot: group.node, fileId: undefined });
     }
     pending = passedUp;
   }

@@ -1,0 +1,139 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { v7 as uuidv7 } from "uuid";
+import type { EntryOutcome, OutputOutcome } from "../jobs/advance/outcome.ts";
+import type { StagePlan, StepPlan } from "../jobs/plan.ts";
+import type { OutputRow } from "../outputs/record.ts";
+import type { EntryResult, KeptOutput } from "../processors/stage-run.ts";
+import type { ClaimedTask, Entry } from "../queue/task.ts";
+import type { ObjectStore } from "../storage/object-store.ts";
+import { deleteContent, storeContent } from "../uploads/store-content.ts";
+import type { StoredFile } from "../uploads/stored-file.ts";
+
+/** What a task's results become once their bytes are durable; nothing of it is visible yet. */
+export interface Kept {
+  readonly results: readonly EntryOutcome[];
+  readonly files: readonly StoredFile[];
+  readonly outputs: readonly OutputRow[];
+}
+
+export interface KeepOptions {
+  readonly store: ObjectStore;
+  readonly task: ClaimedTask;
+  readonly stage: StagePlan;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Stores the outputs of a task durably, under keys that hold its epoch, so that two holders of one task never write the
+ * same object. `entryAt` gives the entry behind each result; a reduce has one result and all its entries.
+ * When it rejects (StorageError, or the signal's reason), everything it had stored is deleted again.
+ */
+export async function keepOutputs(options: KeepOptions, results: readonly EntryResult[], entryAt: (result: number) => Entry | undefined): Promise<Kept> {
+  const files: StoredFile[] = [];
+  const outputs: OutputRow[] = [];
+  const outcomes: EntryOutcome[] = [];
+  const parts = new Map<string, number>();
+  try {
+    for (const [index, result] of results.entries()) {
+      if (!result.ok) {
+        outcomes.push({ ok: false, failure: result.failure, step: result.step });
+        continue;
+      }
+      const entry = options.task.kind === "map" ? entryAt(index) : undefined;
+      const emitted: OutputOutcome[] = [];
+      for (const kept of result.outputs) {
+        const step = stepOf(options.stage, kept.step);
+        const file = await fileOf(options, { kept, step, entryAt });
+        if (typeof file !== "string") files.push(file);
+        const fileId = typeof file === "string" ? file : file.id;
+        emitted.push({ step: step.name, fileId, sizeBytes: kept.sizeBytes });
+        outputs.push(rowOf(options, { step, fileId, entry, parts }));
+      }
+      outcomes.push({ ok: true, outputs: emitted });
+    }
+  } catch (error) {
+    await Promise.all(files.map((file) => deleteContent(options.store, file.content)));
+    throw error;
+  }
+  return { results: outcomes, files, outputs };
+}
+
+/** A new stored file; or, where the processor handed an input on, the id of that input. */
+async function fileOf(
+  { store, task, signal }: KeepOptions,
+  output: { kept: KeptOutput; step: StepPlan; entryAt: (result: number) => Entry | undefined },
+): Promise<StoredFile | string> {
+  const { kept, step } = output;
+  if ("passedEntry" in kept.content) {
+    const entry = task.kind === "map" ? output.entryAt(kept.content.passedEntry) : task.entries[kept.content.passedEntry];
+    if (!entry) throw new RangeError(`step "${step.name}" passed on entry ${kept.content.passedEntry}, which task ${task.id} does not have`);
+    return entry.fileId;
+  }
+  const id = uuidv7();
+  const hash = createHash("sha256");
+  const content = await storeContent(hashed(createReadStream(kept.content.path, { signal }), hash), {
+    store,
+    tenantId: task.tenantId,
+    fileId: id,
+    epoch: task.epoch,
+    signal,
+  });
+  return {
+    id,
+    tenantId: task.tenantId,
+    name: kept.name,
+    sizeBytes: kept.sizeBytes,
+    sha256: hash.digest(),
+    mediaType: kept.mediaType,
+    origin: isKept(task, step) ? "output" : "intermediate",
+    jobId: task.jobId,
+    step: step.name,
+    metadata: {},
+    content,
+  };
+}
+
+async function* hashed(content: AsyncIterable<Buffer>, hash: ReturnType<typeof createHash>): AsyncGenerator<Buffer> {
+  for await (const chunk of content) {
+    hash.update(chunk);
+    yield chunk;
+  }
+}
+
+function rowOf(
+  { task }: KeepOptions,
+  made: { step: StepPlan; fileId: string; entry: Entry | undefined; parts: Map<string, number> },
+): OutputRow {
+  const { step, entry } = made;
+  const ordinal = entry?.ordinal ?? task.tree?.node ?? 0;
+  const key = `${ordinal}/${step.name}`;
+  const part = made.parts.get(key) ?? task.tree?.level ?? 0;
+  made.parts.set(key, part + 1);
+  return {
+    jobId: task.jobId,
+    ordinal,
+    step: step.name,
+    part,
+    tenantId: task.tenantId,
+    taskId: task.id,
+    epoch: task.epoch,
+    fileId: made.fileId,
+    processor: step.use,
+    processorVersion: step.version,
+    kept: isKept(task, step),
+    // A reduce's inputs stand in task_inputs once, not once an output.
+    inputs: entry ? [entry.fileId] : [],
+  };
+}
+
+/** Of a reduction tree only the root's output is the step's. */
+function isKept(task: ClaimedTask, step: StepPlan): boolean {
+  return step.output && task.tree?.root !== false;
+}
+
+function stepOf(stage: StagePlan, name: string): StepPlan {
+  const step = stage.steps.find((candidate) => candidate.name === name);
+  if (!step) throw new RangeError(`a step host answered for step "${name}", which stage ${stage.no} does not have`);
+  return step;
+}

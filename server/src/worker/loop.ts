@@ -1,0 +1,193 @@
+import type { Logger } from "pino";
+import { v7 as uuidv7 } from "uuid";
+import type { Database } from "../db/database.ts";
+import { listen } from "../db/notifications.ts";
+import { openNotifier } from "../db/notifier.ts";
+import { CANCEL_CHANNEL } from "../jobs/cancel.ts";
+import type { Catalogue } from "../processors/catalogue.ts";
+import { RENEW_MS } from "../queue/lease.ts";
+import { openPostgresDispatch } from "../queue/postgres-dispatch.ts";
+import { release } from "../queue/release.ts";
+import type { ClaimedTask } from "../queue/task.ts";
+import type { ObjectStore } from "../storage/object-store.ts";
+import { openCommitter } from "./committer.ts";
+import type { HostPool } from "./host/pool.ts";
+import { openLeases } from "./leases.ts";
+import { openPlans } from "./plans.ts";
+import { startRecovery } from "./recover.ts";
+import { registerWorker, setWorkerStatus, touchWorker } from "./registry.ts";
+import { runTask, type TaskEnd } from "./run-task.ts";
+
+export interface WorkerOptions {
+  readonly database: Database;
+  readonly store: ObjectStore;
+  readonly catalogue: Catalogue;
+  readonly hosts: HostPool;
+  readonly lanes: readonly string[];
+  /** Tasks that run at the same time; the host pool has as many. */
+  readonly slots: number;
+  /** Use NOTIFY and LISTEN; without, everything is found by polling. */
+  readonly notify: boolean;
+  readonly log: Logger;
+  readonly observe: WorkerObserver;
+}
+
+/** What metrics are made of; every call must be cheap and never throw. */
+export interface WorkerObserver {
+  readonly claimed: (claim: { milliseconds: number; tasks: readonly ClaimedTask[] }) => void;
+  readonly ended: (task: { kind: ClaimedTask["kind"]; end: TaskEnd; milliseconds: number }) => void;
+  readonly committed: (commit: { milliseconds: number; succeeded: number; failed: number }) => void;
+  readonly reaped: (tasks: number) => void;
+}
+
+export interface Worker {
+  readonly id: string;
+  /**
+   * Stops claiming, hands back at once what has not started, lets running tasks end for up to `graceMs`, then stops them
+   * and hands them back as well. Idempotent.
+   */
+  drain(graceMs: number): Promise<void>;
+}
+
+interface RunningTask {
+  readonly giveUp: AbortController;
+  readonly ended: Promise<void>;
+  /** Has a host begun with it? */
+  isStarted: boolean;
+}
+
+/** A task is prepared while others run; of short tasks several are held ready, so that a slot never waits for a claim. */
+const SHORT_TASK_MS = 50;
+const MAX_AHEAD = 64;
+const ERROR_PAUSE_MS = 1_000;
+const RELEASE_DELAY_MS = 2_000;
+
+/** Starts claiming at once. Throws where the database can't be reached. */
+export async function startWorker(options: WorkerOptions): Promise<Worker> {
+  const { database, lanes, slots, log, observe } = options;
+  const id = uuidv7();
+  await registerWorker(database, { id, lanes, slots });
+  const warn = (what: string) => (error: unknown) => log.warn({ err: error }, what);
+  const notifier = openNotifier(database, { enabled: options.notify, onError: warn("a notification could not be sent") });
+  const dispatch = openPostgresDispatch({ database, notifier, workerId: id, lanes, notify: options.notify });
+  const leases = openLeases({ database, workerId: id, onError: warn("leases could not be renewed or checked") });
+  const plans = openPlans(database);
+  const committer = openCommitter({
+    ...options,
+    workerId: id,
+    onSettled: (settled) => {
+      observe.committed(settled);
+      if (settled.lanes.size > 0) dispatch.announce(settled.lanes);
+    },
+  });
+  const announce = (ready: Iterable<string>) => dispatch.announce(ready);
+  const recovery = startRecovery({ database, workerId: id, committer, plans, announce, onReaped: observe.reaped, log });
+  const cancellations = options.notify
+    ? listen(database, { channels: [CANCEL_CHANNEL], onNotification: () => leases.check() })
+    : undefined;
+  const touching = setInterval(() => void touchWorker(database, id).catch(warn("the worker could not report in")), RENEW_MS);
+
+  const stopClaiming = new AbortController();
+  const running = new Map<string, RunningTask>();
+  let averageMs = 1_000;
+  /** Resolves when a place may be free. */
+  let placeFreed = Promise.withResolvers<void>();
+
+  const places = () => slots + Math.min(MAX_AHEAD, Math.ceil((slots * SHORT_TASK_MS) / Math.max(1, averageMs)));
+
+  function start(task: ClaimedTask, claimedAt: number): void {
+    const held = leases.add({ taskId: task.id, epoch: task.epoch }, claimedAt);
+    const giveUp = new AbortController();
+    const started = performance.now();
+    const onStarted = () => {
+      const one = running.get(task.id);
+      if (one) one.isStarted = true;
+    };
+    const signal = AbortSignal.any([held, giveUp.signal]);
+    const ended = runTask({ ...options, plans, committer, onStarted }, task, signal).then(async (end) => {
+      leases.remove(task.id);
+      const milliseconds = performance.now() - started;
+      averageMs = averageMs * 0.8 + milliseconds * 0.2;
+      observe.ended({ kind: task.kind, end, milliseconds });
+      if (end === "given_up") await handBack(task, giveUp.signal.aborted ? 0 : RELEASE_DELAY_MS);
+      running.delete(task.id);
+      placeFreed.resolve();
+    });
+    running.set(task.id, { giveUp, ended, isStarted: false });
+  }
+
+  /** Tries while the database is away and we are not told to go; the fence makes a late call harmless. */
+  async function handBack(task: ClaimedTask, delayMs: number): Promise<void> {
+    const leasesOf = [{ taskId: task.id, epoch: task.epoch }];
+    for (;;) {
+      try {
+        const held = await database.asSystem((transaction) => release(transaction, { workerId: id, leases: leasesOf, delayMs }));
+        if (held.size > 0 && delayMs === 0) dispatch.announce([task.lane]);
+        return;
+      } catch (error) {
+        warn("a task could not be handed back")(error);
+        if (stopClaiming.signal.aborted) return;
+        await new Promise((resolve) => setTimeout(resolve, ERROR_PAUSE_MS));
+      }
+    }
+  }
+
+  async function claimOnce(): Promise<void> {
+    const want = places() - running.size;
+    if (want <= 0) {
+      placeFreed = Promise.withResolvers<void>();
+      await placeFreed.promise;
+      return;
+    }
+    const claimedAt = performance.now();
+    const tasks = await dispatch.take(want);
+    observe.claimed({ milliseconds: performance.now() - claimedAt, tasks });
+    for (const task of tasks) start(task, claimedAt);
+    if (tasks.length === 0) await dispatch.wait(stopClaiming.signal);
+  }
+
+  async function claimForever(): Promise<void> {
+    while (!stopClaiming.signal.aborted) {
+      try {
+        await claimOnce();
+      } catch (error) {
+        warn("claiming failed; trying again")(error);
+        await new Promise((resolve) => setTimeout(resolve, ERROR_PAUSE_MS * (0.5 + Math.random())));
+      }
+    }
+  }
+
+  const claiming = claimForever();
+
+  async function drain(graceMs: number): Promise<void> {
+    stopClaiming.abort();
+    placeFreed.resolve();
+    for (const task of running.values()) if (!task.isStarted) task.giveUp.abort("drain");
+    await claiming;
+    for (const task of running.values()) if (!task.isStarted) task.giveUp.abort("drain");
+    await setWorkerStatus(database, id, "draining").catch(warn("the worker could not report that it drains"));
+    const all = () => Promise.all([...running.values()].map((task) => task.ended));
+    const grace = setTimeout(() => {
+      for (const task of running.values()) task.giveUp.abort("drain");
+    }, graceMs);
+    await all();
+    clearTimeout(grace);
+    clearInterval(touching);
+    await recovery.close();
+    await committer.close();
+    leases.close();
+    await cancellations?.close();
+    await dispatch.close();
+    await notifier.close();
+    await setWorkerStatus(database, id, "gone").catch(warn("the worker could not report that it is gone"));
+  }
+
+  let draining: Promise<void> | undefined;
+  return {
+    id,
+    drain(graceMs) {
+      draining ??= drain(graceMs);
+      return draining;
+    },
+  };
+}

@@ -1,0 +1,175 @@
+import type { Logger } from "pino";
+import type { Database } from "../db/database.ts";
+import { isDatabaseAway } from "../db/database-errors.ts";
+import { StorageError, type Failure } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
+import type { EntryOutcome, TaskOutcome } from "../jobs/advance/outcome.ts";
+import { sweepTasks } from "../jobs/cancel.ts";
+import type { Plan, StagePlan } from "../jobs/plan.ts";
+import type { Catalogue } from "../processors/catalogue.ts";
+import type { StageRun } from "../processors/stage-run.ts";
+import type { ClaimedTask } from "../queue/task.ts";
+import type { ObjectStore } from "../storage/object-store.ts";
+import type { Committer } from "./committer.ts";
+import type { HostPool } from "./host/pool.ts";
+import { keepOutputs } from "./keep-outputs.ts";
+import type { Plans } from "./plans.ts";
+import { prepare, type Prepared } from "./prepare.ts";
+
+export interface TaskServices {
+  readonly database: Database;
+  readonly store: ObjectStore;
+  readonly catalogue: Catalogue;
+  readonly hosts: HostPool;
+  readonly plans: Plans;
+  readonly committer: Committer;
+  readonly log: Logger;
+  /** A host has begun with the task; from then on a drain waits for it. */
+  readonly onStarted?: () => void;
+}
+
+/**
+ * How a task left this worker. `given_up`: still held but not finished (a drain, or the database, the store or the hosts
+ * were away), to be released without burning anything.
+ */
+export type TaskEnd = "committed" | "not_ours" | "given_up";
+
+/** Runs one claimed task to its end: inputs to disk, steps in a host, outputs durable, one fenced commit. Never rejects. */
+export async function runTask(services: TaskServices, task: ClaimedTask, signal: AbortSignal): Promise<TaskEnd> {
+  try {
+    const job = await services.plans.of(task.jobId);
+    if (!job || job.status === "cancelled") {
+      await services.database.asSystem((transaction) => sweepTasks(transaction, [task.jobId]));
+      return "not_ours";
+    }
+    await failpoint("task-after-claim");
+    return await runInFolder(services, { task, plan: job.plan }, signal);
+  } catch (error) {
+    return await afterError(services, task, { error, signal });
+  }
+}
+
+interface PlannedTask {
+  readonly task: ClaimedTask;
+  readonly plan: Plan;
+}
+
+async function runInFolder(services: TaskServices, planned: PlannedTask, signal: AbortSignal): Promise<TaskEnd> {
+  const folder = await services.hosts.taskFolder();
+  try {
+    const prepared = await prepare(services, planned.task, { folder: folder.path, signal });
+    await failpoint("task-after-prepare");
+    return await runSteps(services, { ...planned, prepared, folder: folder.path }, signal);
+  } finally {
+    await folder.remove();
+  }
+}
+
+interface PreparedTask extends PlannedTask {
+  readonly prepared: Prepared;
+  readonly folder: string;
+}
+
+async function runSteps(services: TaskServices, work: PreparedTask, signal: AbortSignal): Promise<TaskEnd> {
+  const { task, plan, prepared } = work;
+  const stage = plan.stages[task.stage];
+  if (!stage) throw new RangeError(`task ${task.id} belongs to stage ${task.stage}, which its plan does not have`);
+  if (isMissingInput(task, prepared)) return await commit(services, work, { outcome: withoutInput(task, stage), files: [], outputs: [] });
+  const outcome = await services.hosts.run(task.tenantId, stageRun(services, work, stage), {
+    limits: { memoryBytes: memoryOf(services.catalogue, stage), wallMs: wallOf(stage, prepared.entries.length) },
+    signal,
+    onEntry: services.onStarted,
+  });
+  await failpoint("task-after-run");
+  if (outcome.type === "cancelled") return signal.reason === "taken" ? "not_ours" : "given_up";
+  if (outcome.type === "died") {
+    if (outcome.failure.class === "infrastructure") return "given_up";
+    const culprit = outcome.entry === undefined ? undefined : prepared.entries[outcome.entry.index]?.index;
+    const died: TaskOutcome = { type: "failed", failure: outcome.failure, step: outcome.entry?.step ?? null, culprit };
+    return await commit(services, work, { outcome: died, files: [], outputs: [] });
+  }
+  if (outcome.results.some((result) => !result.ok && result.failure.class === "infrastructure")) return "given_up";
+  const entryAt = (index: number) => task.entries[prepared.entries[index]?.index ?? -1];
+  const kept = await keepOutputs({ store: services.store, task, stage, signal }, outcome.results, entryAt);
+  await failpoint("task-after-put-before-commit");
+  const results = task.kind === "map" ? resultsOfAll(work, stage, kept.results) : kept.results;
+  return await commit(services, work, { outcome: { type: "done", results }, files: kept.files, outputs: kept.outputs });
+}
+
+type Finished = Pick<Parameters<Committer["commit"]>[0], "files" | "outputs"> & { readonly outcome: TaskOutcome };
+
+async function commit(services: TaskServices, { task, plan }: PlannedTask, { outcome, files, outputs }: Finished): Promise<TaskEnd> {
+  return await services.committer.commit({ finished: { task, plan, outcome }, files, outputs });
+}
+
+/** What to do about an error that is not the processors': whose is it, and does it cost an attempt? */
+async function afterError(services: TaskServices, task: ClaimedTask, { error, signal }: { error: unknown; signal: AbortSignal }): Promise<TaskEnd> {
+  if (signal.aborted) return signal.reason === "taken" ? "not_ours" : "given_up";
+  if (isDatabaseAway(error) || error instanceof StorageError || isDiskTrouble(error)) {
+    services.log.warn({ err: error, taskId: task.id }, "a task is handed back: the database, the store or the scratch disk is away");
+    return "given_up";
+  }
+  services.log.error({ err: error, taskId: task.id, jobId: task.jobId }, "a task failed in the worker itself");
+  const failure: Failure = { class: "crashed", code: "crashed", message: "The worker could not finish this task; its log has the reason." };
+  try {
+    const plan = (await services.plans.of(task.jobId))?.plan;
+    if (!plan) return "not_ours";
+    return await commit(services, { task, plan }, { outcome: { type: "failed", failure, step: null, culprit: undefined }, files: [], outputs: [] });
+  } catch (second) {
+    services.log.error({ err: second, taskId: task.id }, "the failure of a task could not be recorded");
+    return "given_up";
+  }
+}
+
+function isDiskTrouble(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code === "ENOSPC" || code === "EDQUOT" || code === "EMFILE" || code === "EIO";
+}
+
+function stageRun(services: TaskServices, { task, prepared, folder }: PreparedTask, stage: StagePlan): StageRun {
+  return {
+    type: "run",
+    kind: stage.kind,
+    entries: prepared.entries.map(({ index: _index, ...entry }) => entry),
+    scratch: folder,
+    ...(stage.fanIn === undefined ? {} : { fanIn: stage.fanIn }),
+    steps: stage.steps.map((step) => ({
+      name: step.name,
+      use: step.use,
+      with: step.with,
+      needs: step.needs,
+      ...(step.when ? { when: step.when } : {}),
+      timeoutMs: step.timeoutMs,
+      outputBytes: services.catalogue.get(step.use)?.limits.outputBytes ?? 0,
+      // Inside a tree every node's result goes on, to its parent at least.
+      keep: step.output || step.feeds.length > 0 || task.kind === "tree",
+    })),
+  };
+}
+
+function memoryOf(catalogue: Catalogue, stage: StagePlan): number {
+  return Math.max(...stage.steps.map((step) => catalogue.get(step.use)?.limits.memoryBytes ?? 0));
+}
+
+/** The steps' own limits bound each call; this only bounds their sum. */
+function wallOf(stage: StagePlan, entries: number): number {
+  const calls = stage.kind === "map" ? Math.max(1, entries) : 1;
+  return calls * stage.steps.reduce((sum, step) => sum + step.timeoutMs, 0);
+}
+
+function isMissingInput(task: ClaimedTask, prepared: Prepared): boolean {
+  return task.kind === "map" ? prepared.entries.length === 0 : prepared.entries.length < task.entries.length;
+}
+
+const GONE: Failure = { class: "bad_input", code: "input_dead", message: "The input file was deleted before it was processed." };
+
+function withoutInput(task: ClaimedTask, stage: StagePlan): TaskOutcome {
+  const gone: EntryOutcome = { ok: false, failure: GONE, step: stage.steps[0]?.name ?? "" };
+  return { type: "done", results: task.kind === "map" ? task.entries.map(() => gone) : [gone] };
+}
+
+/** The hosts' results, with the entries put back whose files were gone. */
+function resultsOfAll({ task, prepared }: PreparedTask, stage: StagePlan, results: readonly EntryOutcome[]): EntryOutcome[] {
+  const byIndex = new Map(prepared.entries.map((entry, place) => [entry.index, results[place]]));
+  return task.entries.map((_entry, index) => byIndex.get(index) ?? { ok: false, failure: GONE, step: stage.steps[0]?.name ?? "" });
+}

@@ -1,0 +1,124 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import type { PipelineDocument } from "@filemill/contract/pipeline.ts";
+import pino from "pino";
+import type { Database } from "../../src/db/database.ts";
+import { sql } from "../../src/db/sql.ts";
+import { resolvePipeline } from "../../src/jobs/pipelines/resolve.ts";
+import { submitJob } from "../../src/jobs/submit.ts";
+import { openContent, readManifests } from "../../src/outputs/content.ts";
+import { loadCatalogue, type Catalogue } from "../../src/processors/catalogue.ts";
+import { openDiskStore } from "../../src/storage/disk.ts";
+import type { ObjectStore } from "../../src/storage/object-store.ts";
+import { receiveFile } from "../../src/uploads/receive.ts";
+import { insertFiles } from "../../src/uploads/record-files.ts";
+import { openHostPool, type HostPool } from "../../src/worker/host/pool.ts";
+import { detectSandbox } from "../../src/worker/host/sandbox.ts";
+import { startWorker, type Worker, type WorkerOptions } from "../../src/worker/loop.ts";
+
+export const DEMO_PROCESSORS = fileURLToPath(new URL("../processors/demo.ts", import.meta.url));
+
+/** Everything of a platform but HTTP, in this process, with real step hosts and a real store, in a folder of its own. */
+export interface Platform {
+  readonly database: Database;
+  readonly store: ObjectStore;
+  readonly storeFolder: string;
+  readonly catalogue: Catalogue;
+  readonly hosts: HostPool;
+  worker(options?: Partial<WorkerOptions>): Promise<Worker>;
+  put(tenantId: string, name: string, content: string | Buffer): Promise<string>;
+  submit(tenantId: string, pipeline: string | PipelineDocument, files: readonly string[]): Promise<string>;
+  /** Waits until the job has ended; its status. */
+  ended(jobId: string, withinMs?: number): Promise<string>;
+  /** Kept outputs in order, as text. */
+  outputs(tenantId: string, jobId: string): Promise<{ step: string; ordinal: number; name: string; text: string }[]>;
+  close(): Promise<void>;
+}
+
+export async function openPlatform(database: Database, options: { slots?: number } = {}): Promise<Platform> {
+  const folder = await mkdtemp(join(tmpdir(), "filemill-platform-"));
+  const storeFolder = join(folder, "store");
+  const store = await openDiskStore({ folder: storeFolder });
+  const catalogue = await loadCatalogue([DEMO_PROCESSORS]);
+  const log = pino({ level: process.env["TEST_LOG"] ?? "silent" });
+  const slots = options.slots ?? 2;
+  const sandbox = await detectSandbox("best-effort");
+  const hosts = await openHostPool({ sandbox, log, slots, scratchRoot: join(folder, "scratch"), extraModules: [DEMO_PROCESSORS], readOnly: [dirname(DEMO_PROCESSORS)] });
+  const workers: Worker[] = [];
+  return {
+    database,
+    store,
+    storeFolder,
+    catalogue,
+    hosts,
+    async worker(overrides = {}) {
+      const observe = { claimed: () => {}, ended: () => {}, committed: () => {}, reaped: () => {} };
+      const worker = await startWorker({ database, store, catalogue, hosts, lanes: ["default"], slots, notify: true, log, observe, ...overrides });
+      workers.push(worker);
+      return worker;
+    },
+    async put(tenantId, name, content) {
+      const body = Readable.from([Buffer.from(content)], { objectMode: false });
+      const file = await receiveFile(body, { store, tenantId, name, metadata: {}, maxBytes: 2 ** 30 });
+      await database.asTenant(tenantId, (transaction) => insertFiles(transaction, [file]));
+      return file.id;
+    },
+    async submit(tenantId, pipeline, files) {
+      const { jobId, lanes } = await database.asTenant(tenantId, async (transaction) => {
+        const planned = await resolvePipeline(transaction, { pipeline, params: {} }, catalogue);
+        const rows = await transaction.query<{ fileId: string; sizeBytes: number }>(
+          sql`SELECT id AS "fileId", size_bytes AS "sizeBytes" FROM files WHERE id = ANY(${files}::uuid[])`,
+        );
+        const sizes = new Map(rows.map((row) => [row.fileId, row.sizeBytes]));
+        const inputs = files.map((fileId) => ({ fileId, sizeBytes: sizes.get(fileId) ?? 0 }));
+        return await submitJob(transaction, { tenantId, pipeline: planned, inputs, priority: 0, metadata: {} });
+      });
+      await database.asSystem((transaction) => transaction.query(sql`SELECT pg_notify('filemill_ready', lane) FROM unnest(${[...lanes]}::text[]) AS lane`));
+      return jobId;
+    },
+    async ended(jobId, withinMs = 15_000) {
+      const deadline = performance.now() + withinMs;
+      for (;;) {
+        const [job] = await database.asSystem((transaction) => transaction.query<{ status: string }>(sql`SELECT status FROM jobs WHERE id = ${jobId}::uuid`));
+        if (job && !["queued", "running"].includes(job.status)) return job.status;
+        if (performance.now() > deadline) throw new Error(`job ${jobId} is still ${job?.status} after ${withinMs} ms`);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    },
+    async outputs(tenantId, jobId) {
+      return await readOutputs(database, store, { tenantId, jobId });
+    },
+    async close() {
+      await Promise.all(workers.map((worker) => worker.drain(0)));
+      await hosts.close();
+      await store.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function readOutputs(database: Database, store: ObjectStore, { tenantId, jobId }: { tenantId: string; jobId: string }) {
+  const rows = await database.asTenant(tenantId, (transaction) =>
+    transaction.query<{ step: string; ordinal: number; fileId: string }>(sql`
+      SELECT step, ordinal, file_id AS "fileId" FROM outputs WHERE job_id = ${jobId}::uuid AND kept ORDER BY step, ordinal, task_id, part`),
+  );
+  const manifests = await database.asTenant(tenantId, (transaction) =>
+    readManifests(
+      transaction,
+      tenantId,
+      rows.map((row) => row.fileId),
+    ),
+  );
+  const byId = new Map(manifests.map((manifest) => [manifest.id, manifest]));
+  return await Promise.all(
+    rows.map(async ({ step, ordinal, fileId }) => {
+      const manifest = byId.get(fileId);
+      if (!manifest) throw new Error(`output ${step}/${ordinal} has no file`);
+      const chunks = await (await openContent(manifest, store)).toArray();
+      return { step, ordinal, name: manifest.name, text: Buffer.concat(chunks as Buffer[]).toString() };
+    }),
+  );
+}
