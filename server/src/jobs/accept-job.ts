@@ -19,6 +19,8 @@ export interface JobOrder extends PipelineRequest {
   readonly inputs: readonly string[];
   readonly priority?: number | undefined;
   readonly metadata?: Metadata | undefined;
+  /** When the job will have ended, as far as can be told; part of the answer. */
+  readonly estimatedCompletion?: Date | null | undefined;
 }
 
 export interface AcceptedJob {
@@ -61,7 +63,10 @@ export async function acceptJob(services: { database: Database; catalogue: Catal
     });
     ({ lanes } = job);
     const summaries = files.map(({ uuid: _uuid, ...summary }) => summary);
-    return { status: 202, body: { job_id: id, status: "queued", estimated_completion: null, files: summaries } };
+    return {
+      status: 202,
+      body: { job_id: id, status: "queued", estimated_completion: order.estimatedCompletion?.toISOString() ?? null, files: summaries },
+    };
   });
   return { answer: body, lanes };
 }

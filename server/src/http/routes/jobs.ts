@@ -7,6 +7,7 @@ import { z } from "zod";
 import { acceptJob } from "../../jobs/accept-job.ts";
 import { cancelJob } from "../../jobs/cancel.ts";
 import { deleteJob } from "../../jobs/delete-job.ts";
+import { DEFAULT_LANE } from "../../jobs/plan-pipeline.ts";
 import { getJob, listJobs } from "../../jobs/queries.ts";
 import { retryJob } from "../../jobs/retry.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
@@ -51,7 +52,9 @@ export function jobsRoutes(services: Services): FastifyPluginAsync {
       async (request, reply) => {
         const { tenantId, actor } = request.principal;
         const idempotencyKey = request.headers["idempotency-key"];
-        const { answer, lanes } = await acceptJob(services, { ...request.body, tenantId, actor, idempotencyKey });
+        // Before the transaction, because it may read; which lanes the job will take is not known yet, and most take this one.
+        const estimatedCompletion = await services.status.estimator.forNewJob({ lanes: [DEFAULT_LANE], items: request.body.inputs.length });
+        const { answer, lanes } = await acceptJob(services, { ...request.body, tenantId, actor, idempotencyKey, estimatedCompletion });
         if (lanes.size > 0) services.announce(lanes);
         return reply.code(202).send(answer);
       },
