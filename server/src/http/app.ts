@@ -4,7 +4,7 @@ import { serializerCompiler, validatorCompiler } from "fastify-type-provider-zod
 import { authenticate } from "./authenticate.ts";
 import { readBodies } from "./bodies.ts";
 import { describeApi } from "./openapi.ts";
-import { renderErrors } from "./render-error.ts";
+import { answerBadRequest, renderErrors, renderFrameworkError } from "./render-error.ts";
 import { measureRequests } from "./measure-requests.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { eventsRoutes } from "./routes/events.ts";
@@ -19,6 +19,8 @@ import type { Services } from "./services.ts";
 export interface AppOptions {
   /** Sockets on which no byte moves for so long are closed, ms; two minutes unless told. */
   readonly idleTimeoutMs?: number;
+  /** Told of every route as it is registered: for those who walk them all. */
+  readonly onRoute?: (route: { method: string | string[]; url: string }) => void;
 }
 
 /** JSON bodies only; files are streamed and have limits of their own. */
@@ -44,7 +46,11 @@ export async function buildApp(services: Services, options: AppOptions = {}): Pr
     // Names of files are path parameters; Fastify's 100 characters are less than 255 percent-encoded ones.
     routerOptions: { maxParamLength: 4_096 },
     forceCloseConnections: "idle",
+    frameworkErrors: renderFrameworkError,
+    clientErrorHandler: answerBadRequest,
   });
+  const { onRoute } = options;
+  if (onRoute) app.addHook("onRoute", ({ method, url }) => onRoute({ method, url }));
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   renderErrors(app);

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { PROBLEM_STATUS, type Issue, type Problem as ProblemBody, type ProblemCode } from "@filemill/contract/errors.ts";
@@ -15,6 +16,22 @@ export function renderErrors(app: FastifyInstance): void {
     const problem = new Problem("not_found", `There is no ${request.method} ${request.url.split("?", 1)[0]}; see /openapi.json.`);
     answer(problem, problem, request, reply);
   });
+}
+
+/** For what Fastify refuses before any hook runs, such as a path that can't be decoded. */
+export function renderFrameworkError(error: Error, request: FastifyRequest, reply: FastifyReply): void {
+  answer(toProblem(error), error, request, reply);
+}
+
+/** For what Node's parser refuses: bytes that are no request, so that there is nobody to log and no framework to answer. */
+export function answerBadRequest(error: Error, socket: Socket): void {
+  if (codeOf(error) === "ECONNRESET" || socket.destroyed) return;
+  const problem = new Problem("validation_failed", "This is not a valid HTTP request.");
+  const body = JSON.stringify(bodyOf(problem));
+  const status = PROBLEM_STATUS[problem.code];
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n`;
+  if (socket.writable) socket.write(head + body);
+  socket.destroySoon();
 }
 
 /** What a caller is told about an error. Everything that nobody foresaw is `internal`, without its text. */
@@ -35,21 +52,25 @@ function answer(problem: Problem, error: unknown, request: FastifyRequest, reply
   if (request.raw.destroyed && !request.raw.complete) request.log.info({ err: error }, "client gone");
   else if (status >= 500) request.log.error({ err: error, code: problem.code }, "request failed");
   if (problem.retryAfterSeconds !== undefined) reply.header("retry-after", problem.retryAfterSeconds);
-  const body: ProblemBody = {
-    type: "about:blank",
-    title: STATUS_CODES[status] ?? "Error",
-    status,
-    code: problem.code,
-    detail: problem.message,
-    instance: `urn:request:${request.id}`,
-    ...(problem.issues === undefined ? {} : { issues: [...problem.issues] }),
-  };
+  const body = { ...bodyOf(problem), instance: `urn:request:${request.id}` };
   // Serialized here: a route's response schema is about its success, and Fastify would apply it to a body that it knows.
   reply
     .code(status)
     .type("application/problem+json")
     .serializer((payload: unknown) => JSON.stringify(payload))
     .send(body);
+}
+
+function bodyOf(problem: Problem): ProblemBody {
+  const status = PROBLEM_STATUS[problem.code];
+  return {
+    type: "about:blank",
+    title: STATUS_CODES[status] ?? "Error",
+    status,
+    code: problem.code,
+    detail: problem.message,
+    ...(problem.issues === undefined ? {} : { issues: [...problem.issues] }),
+  };
 }
 
 function fromValidation(
@@ -78,9 +99,7 @@ const FASTIFY_PROBLEMS: Readonly<Record<string, readonly [ProblemCode, string]>>
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ["length_mismatch", "The body is not as long as Content-Length says."],
   FST_ERR_CTP_INVALID_JSON_BODY: ["validation_failed", "The body is not valid JSON."],
   FST_ERR_CTP_EMPTY_JSON_BODY: ["validation_failed", "The body is empty; it has to be JSON."],
-  FST_ERR_CTP_INSTANCE_ALREADY_STARTED: ["internal", "Something went wrong here."],
   FST_ERR_BAD_URL: ["validation_failed", "The path is not valid percent-encoding of UTF-8."],
-  FST_ERR_ASYNC_CONSTRAINT: ["internal", "Something went wrong here."],
 };
 
 function fastifyProblem(error: unknown): Problem | undefined {

@@ -51,7 +51,7 @@ export function uploadRoutes(services: Services): FastifyPluginAsync {
             idempotencyKey: idempotencyKey(request),
             answer: (job) => answerTo(form.files, job),
           });
-          if (lanes.size > 0) services.announce(lanes);
+          noticeUpload(services, form.files, lanes);
           return reply.code(status === 202 ? 202 : 201).send(body);
         },
       );
@@ -83,7 +83,7 @@ export function uploadRoutes(services: Services): FastifyPluginAsync {
             maxBytes: limits.maxFileBytes,
             ...(length !== undefined && { expectedBytes: Number(length) }),
           });
-          const { body } = await commitUpload<UploadAnswer>(services, {
+          const { body, lanes } = await commitUpload<UploadAnswer>(services, {
             files: [file],
             metadata: {},
             tenantId,
@@ -91,6 +91,7 @@ export function uploadRoutes(services: Services): FastifyPluginAsync {
             idempotencyKey: idempotencyKey(request),
             answer: () => ({ status: 201, body: { files: [fileSummary(file)] } }),
           });
+          noticeUpload(services, [file], lanes);
           return reply.code(201).send(body);
         },
       );
@@ -114,6 +115,13 @@ function leaveBodies(scope: FastifyInstance, contentType: string): void {
 /** Before the body is asked for. A body without Content-Length is counted as it comes. */
 function refuseTooLong(request: FastifyRequest, maxBytes: number, maxFileBytes: number): void {
   if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw tooLarge(maxFileBytes);
+}
+
+/** After the commit; none of it can fail the request. */
+function noticeUpload(services: Services, files: readonly StoredFile[], lanes: ReadonlySet<string>): void {
+  services.metrics.uploaded(files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
+  services.status.wake();
+  if (lanes.size > 0) services.announce(lanes);
 }
 
 function answerTo(files: readonly StoredFile[], job: SubmittedJob | undefined): Answer<Body> {
