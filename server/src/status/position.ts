@@ -58,16 +58,24 @@ function fromBase36(text: string): bigint {
   return value;
 }
 
+/** What is visible in `position` of the transactions up to `xid`. */
+export function upTo(position: Position, xid: bigint): Position {
+  const xmax = xid + 1n;
+  if (xmax >= position.xmax) return position;
+  const running = position.running.filter((one) => one <= xid);
+  return { xmin: running[0] ?? xmax, xmax, running };
+}
+
 /**
  * Where a client stands behind each of `events`, which lead in this order from `before` to `after`. Between them only the
- * end of a transaction below the watermark is a place; elsewhere the place before it stands, and a replay repeats a few.
+ * end of a transaction is a place; inside one the place before it stands, and a replay repeats a few.
  */
 export function positionsBehind(events: readonly { readonly xid: bigint }[], before: Position, after: Position): Position[] {
   let reached = before;
   return events.map((event, index) => {
     const next = events[index + 1];
     if (next === undefined) reached = after;
-    else if (next.xid !== event.xid && event.xid < after.xmin) reached = { xmin: event.xid + 1n, xmax: event.xid + 1n, running: [] };
+    else if (next.xid !== event.xid) reached = upTo(after, event.xid);
     return reached;
   });
 }

@@ -1,7 +1,7 @@
 import type { Database, Transaction } from "../db/database.ts";
 import { allOf, sql, type Statement } from "../db/sql.ts";
 import { EVENT_TYPES, type EventType } from "@filemill/contract/events.ts";
-import { fromSnapshot, toSnapshot, type Position } from "./position.ts";
+import { fromSnapshot, toSnapshot, upTo, type Position } from "./position.ts";
 
 export interface StoredEvent {
   readonly id: number;
@@ -41,18 +41,22 @@ export interface Replay {
   readonly to: Position;
 }
 
-/** Events of one tenant (and one job) behind `from`, up to `to`, in pages; each page is a transaction of its own. */
+/**
+ * Events of one tenant (and one job) behind `from`, up to `to`, in pages that each are a transaction of its own; with the
+ * place that a page leads to. A transaction may be cut by the end of a page: the place is then before it.
+ */
 export async function* replayEvents(
   database: Database,
   { tenantId, jobId, from, to }: Replay,
-): AsyncGenerator<StoredEvent[], void, undefined> {
+): AsyncGenerator<{ events: StoredEvent[]; position: Position }, void, undefined> {
   const conditions = [sql`tenant_id = ${tenantId}::uuid`, behind(from), sql`pg_visible_in_snapshot(xid, ${toSnapshot(to)}::pg_snapshot)`];
   if (jobId !== undefined) conditions.push(sql`job_id = ${jobId}::uuid`);
   let after: StoredEvent | undefined;
   do {
-    const page: StoredEvent[] = await database.asTenant(tenantId, (transaction) => readPage(transaction, allOf(conditions), after));
-    if (page.length > 0) yield page;
-    after = page.length < PAGE ? undefined : page.at(-1);
+    const start = after;
+    const events = await database.asTenant(tenantId, (transaction) => readPage(transaction, allOf(conditions), start));
+    after = events.length < PAGE ? undefined : events.at(-1);
+    yield { events, position: after === undefined ? to : upTo(to, after.xid - 1n) };
   } while (after !== undefined);
 }
 
@@ -74,30 +78,24 @@ interface Row {
   readonly xid: string;
   readonly tenant_id: string;
   readonly job_id: string | null;
-  readonly type: string;
+  readonly type: EventType;
   readonly data: Readonly<Record<string, unknown>>;
   readonly created_at: Date;
 }
 
 async function readPage(transaction: Transaction, condition: Statement, after: StoredEvent | undefined): Promise<StoredEvent[]> {
   const start = after === undefined ? sql`TRUE` : sql`(xid, id) > (${String(after.xid)}::xid8, ${after.id}::bigint)`;
+  // A later version may write types that this one does not know; left out here, so that a short page is the last one.
   const rows = await transaction.query<Row>(sql`
     SELECT id, xid::text, tenant_id, job_id, type, data, created_at
-    FROM events WHERE ${condition} AND ${start} ORDER BY events.xid, events.id LIMIT ${PAGE}`);
-  return rows.flatMap((row) => {
-    const type = EVENT_TYPES.find((one) => one === row.type);
-    // A later version may write types that this one does not know yet.
-    if (type === undefined) return [];
-    return [
-      {
-        id: row.id,
-        xid: BigInt(row.xid),
-        tenantId: row.tenant_id,
-        jobId: row.job_id,
-        type,
-        data: row.data,
-        at: row.created_at,
-      },
-    ];
-  });
+    FROM events WHERE ${condition} AND ${start} AND type = ANY(${EVENT_TYPES}::text[]) ORDER BY events.xid, events.id LIMIT ${PAGE}`);
+  return rows.map((row) => ({
+    id: row.id,
+    xid: BigInt(row.xid),
+    tenantId: row.tenant_id,
+    jobId: row.job_id,
+    type: row.type,
+    data: row.data,
+    at: row.created_at,
+  }));
 }

@@ -66,7 +66,7 @@ export function createEventStreams(parts: Parts): EventStreams {
       connection = live;
       const ended = await replay({ request, to: subscription.from, connection: live, job });
       if (ended || !live.open) return live.end();
-      deliver = (batch) => deliverLive(live, request, batch);
+      deliver = (batch) => deliverLive(live, job, batch);
       for (const batch of pending) deliver(batch);
       if (job !== undefined && isEnd(job.status) && live.open) {
         live.send(endMessage({ id: job.id, status: job.status, finishedAt: job.finishedAt }));
@@ -104,13 +104,12 @@ export function createEventStreams(parts: Parts): EventStreams {
     const { request, to, connection, job } = replaying;
     const from = request.from ?? (request.jobId === undefined ? to : BEGINNING);
     let before = from;
-    for await (const page of replayEvents(parts.database, { tenantId: request.tenantId, jobId: request.jobId, from, to })) {
-      const positions = positionsBehind(page, before, lastOf(page, before, to));
-      before = positions.at(-1) ?? before;
-      for (const [index, event] of page.entries()) {
+    for await (const { events, position } of replayEvents(parts.database, { tenantId: request.tenantId, jobId: request.jobId, from, to })) {
+      const positions = positionsBehind(events, before, position);
+      before = position;
+      for (const [index, event] of events.entries()) {
         if (!connection.open) return true;
-        // The end before a retry is not the end.
-        if (job && END_EVENTS.has(event.type) && event.id < job.lastStart) continue;
+        if (isPastEnd(job, event)) continue;
         await connection.sendPatiently(eventMessage(event, positions[index] ?? before));
         parts.metrics.eventsDelivered(1);
         if (job && END_EVENTS.has(event.type)) return true;
@@ -119,13 +118,14 @@ export function createEventStreams(parts: Parts): EventStreams {
     return false;
   }
 
-  function deliverLive(connection: ClientConnection, { jobId }: StreamRequest, { events, before, after }: Parameters<Listener>[0]): void {
+  function deliverLive(connection: ClientConnection, job: Job | undefined, { events, before, after }: Parameters<Listener>[0]): void {
     const positions = positionsBehind(events, before, after);
     for (const [index, event] of events.entries()) {
       if (!connection.open) return;
+      if (isPastEnd(job, event)) continue;
       connection.send(eventMessage(event, positions[index] ?? before));
       parts.metrics.eventsDelivered(1);
-      if (jobId !== undefined && END_EVENTS.has(event.type)) return connection.end();
+      if (job && END_EVENTS.has(event.type)) return connection.end();
     }
   }
 
@@ -137,10 +137,9 @@ export function createEventStreams(parts: Parts): EventStreams {
   };
 }
 
-/** Behind a whole page of a replay: below the watermark of its end up to the last event, else where it stood. */
-function lastOf(page: readonly StoredEvent[], before: Position, to: Position): Position {
-  const last = page.at(-1);
-  return last !== undefined && last.xid < to.xmin ? { xmin: last.xid, xmax: last.xid, running: [] } : before;
+/** The end before a retry is not the end, and would make clients leave. */
+function isPastEnd(job: Job | undefined, event: StoredEvent): boolean {
+  return job !== undefined && END_EVENTS.has(event.type) && event.id < job.lastStart;
 }
 
 interface Job {

@@ -2,7 +2,6 @@ import { Readable } from "node:stream";
 import { v7 as uuidv7 } from "uuid";
 import type { FastifyPluginAsync } from "fastify";
 import { checkDatabase, createReadiness } from "../../status/readiness.ts";
-import type { ObjectStore } from "../../storage/object-store.ts";
 import type { Services } from "../services.ts";
 
 /** At the root: is the process alive, can it work, and what does it measure. Only /metrics asks for a key. */
@@ -39,7 +38,7 @@ export function systemRoutes({ database, store, metrics }: Services): FastifyPlu
 const PROBE_FOLDER = "00000000-0000-0000-0000-000000000000";
 
 /** Writes, and removes, one byte. */
-async function checkStore(store: ObjectStore): Promise<string> {
+async function checkStore(store: Services["store"]): Promise<string> {
   const key = `${PROBE_FOLDER}/${uuidv7()}/0/0`;
   await store.put(key, Readable.from([Buffer.from("1")]), { signal: AbortSignal.timeout(2_000) });
   await store.delete(key);
