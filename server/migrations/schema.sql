@@ -1,0 +1,405 @@
+-- Made from the migrations by test/dump-schema.ts; not to be run.
+
+role filemill_app
+role filemill_owner
+role filemill_system
+
+table api_keys
+  id uuid not null
+  tenant_id uuid not null
+  key_id text not null
+  secret_sha256 bytea not null
+  name text not null
+  role text not null
+  created_at timestamp with time zone not null default now()
+  expires_at timestamp with time zone
+  revoked_at timestamp with time zone
+  constraint api_keys_key_id_key UNIQUE (key_id)
+  constraint api_keys_pkey PRIMARY KEY (id)
+  constraint api_keys_role_check CHECK ((role = ANY (ARRAY['read-only'::text, 'user'::text, 'admin'::text, 'operator'::text])))
+  constraint api_keys_secret_sha256_check CHECK ((octet_length(secret_sha256) = 32))
+  constraint api_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES filemill.tenants(id)
+  owner filemill_owner, row security forced
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant delete, insert, select, update to filemill_app
+  grant delete, insert, select, update to filemill_system
+
+table audit_entries
+  id bigint not null identity
+  xid xid8 not null default pg_current_xact_id()
+  tenant_id uuid not null
+  actor text not null
+  action text not null
+  object text not null
+  detail jsonb not null default '{}'::jsonb
+  created_at timestamp with time zone not null default now()
+  constraint audit_entries_pkey PRIMARY KEY (id)
+  CREATE INDEX audit_entries_of_tenant ON filemill.audit_entries USING btree (tenant_id, id)
+  owner filemill_owner, row security forced
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant insert, select to filemill_app
+  grant insert, select to filemill_system
+
+table events
+  id bigint not null identity
+  xid xid8 not null default pg_current_xact_id()
+  tenant_id uuid not null
+  job_id uuid
+  type text not null
+  data jsonb not null
+  created_at timestamp with time zone not null default now()
+  constraint events_pkey PRIMARY KEY (id)
+  CREATE INDEX events_in_order ON filemill.events USING btree (xid, id)
+  CREATE INDEX events_of_job ON filemill.events USING btree (job_id, xid, id) WHERE (job_id IS NOT NULL)
+  CREATE INDEX events_of_tenant ON filemill.events USING btree (tenant_id, xid, id)
+  owner filemill_owner, row security forced
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant insert, select to filemill_app
+  grant delete, insert, select to filemill_system
+
+table filemill_migrations
+  number integer not null
+  file text not null
+  sha256 text not null
+  applied_at timestamp with time zone not null default now()
+  constraint filemill_migrations_pkey PRIMARY KEY (number)
+  owner filemill_owner
+  grant select to filemill_system
+
+table files
+  id uuid not null
+  tenant_id uuid not null
+  name text not null
+  size_bytes bigint not null
+  sha256 bytea not null
+  media_type text not null
+  origin text not null
+  status text not null default 'stored'::text
+  job_id uuid
+  step text
+  metadata jsonb not null default '{}'::jsonb
+  created_at timestamp with time zone not null default now()
+  deleted_at timestamp with time zone
+  constraint files_name_check CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 1024)))
+  constraint files_origin_check CHECK ((origin = ANY (ARRAY['upload'::text, 'output'::text, 'intermediate'::text])))
+  constraint files_pkey PRIMARY KEY (id)
+  constraint files_sha256_check CHECK ((octet_length(sha256) = 32))
+  constraint files_size_bytes_check CHECK ((size_bytes >= 0))
+  constraint files_status_check CHECK ((status = ANY (ARRAY['uploading'::text, 'stored'::text, 'quarantined'::text, 'deleted'::text])))
+  constraint files_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES filemill.tenants(id)
+  CREATE INDEX files_by_job ON filemill.files USING btree (job_id) WHERE (job_id IS NOT NULL)
+  CREATE INDEX files_by_metadata ON filemill.files USING gin (metadata jsonb_path_ops) WHERE (metadata <> '{}'::jsonb)
+  CREATE INDEX files_listed ON filemill.files USING btree (tenant_id, created_at DESC, id DESC) WHERE ((status = 'stored'::text) AND (origin <> 'intermediate'::text))
+  owner filemill_owner, row security forced
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant delete, insert, select, update to filemill_app
+  grant delete, insert, select, update to filemill_system
+
+table idempotency_keys
+  tenant_id uuid not null
+  key text not null
+  request_sha256 bytea not null
+  status smallint not null
+  answer jsonb not null
+  created_at timestamp with time zone not null default now()
+  constraint idempotency_keys_key_check CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 255)))
+  constraint idempotency_keys_pkey PRIMARY KEY (tenant_id, key)
+  constraint idempotency_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES filemill.tenants(id)
+  CREATE INDEX idempotency_keys_by_age ON filemill.idempotency_keys USING btree (created_at)
+  owner filemill_owner, row security forced
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant delete, insert, select, update to filemill_app
+  grant delete, insert, select, update to filemill_system
+
+table inline_objects
+  file_id uuid not null
+  tenant_id uuid not null
+  content bytea not null
+  encoding smallint not null default 0
+  constraint inline_objects_file_id_fkey FOREIGN KEY (file_id) REFERENCES filemill.files(id) ON DELETE CASCADE
+  constraint inline_objects_pkey PRIMARY KEY (file_id)
+  owner filemill_owner, row security forced
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant delete, insert, select, update to filemill_app
+  grant delete, insert, select, update to filemill_system
+
+table item_exceptions
+  task_id uuid not null
+  ordinal integer not null
+  tenant_id uuid not null
+  job_id uuid not null
+  stage smallint not null
+  status text not null
+  step text
+  code text not null
+  message text not null
+  created_at timestamp with time zone not null default now()
+  constraint item_exceptions_pkey PRIMARY KEY (task_id, ordinal)
+  constraint item_exceptions_status_check CHECK ((status = ANY (ARRAY['dead'::text, 'skipped'::text])))
+  CREATE INDEX item_exceptions_of_job ON filemill.item_exceptions USING btree (job_id, ordinal)
+  owner filemill_owner, row security forced
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant delete, insert, select, update to filemill_app
+  grant delete, insert, select, update to filemill_system
+
+table job_specs
+  job_id uuid not null
+  tenant_id uuid not null
+  document jsonb not null
+  params jsonb not null
+  plan jsonb not null
+  metadata jsonb not null
+  constraint job_specs_job_id_fkey FOREIGN KEY (job_id) REFERENCES filemill.jobs(id) ON DELETE CASCADE
+  constraint job_specs_pkey PRIMARY KEY (job_id)
+  CREATE INDEX job_specs_by_metadata ON filemill.job_specs USING gin (metadata jsonb_path_ops) WHERE (metadata <> '{}'::jsonb)
+  owner filemill_owner, row security forced
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant delete, insert, select, update to filemill_app
+  grant delete, insert, select, update to filemill_system
+
+table job_stages
+  job_id uuid not null
+  stage smallint not null
+  tenant_id uuid not null
+  kind text not null
+  status text not null default 'open'::text
+  open_tasks integer not null default 0
+  open_feeders smallint not null default 0
+  items_in bigint not null default 0
+  items_succeeded bigint not null default 0
+  items_skipped bigint not null default 0
+  items_dead bigint not null default 0
+  items_moved bigint not null default 0
+  dead_tasks integer not null default 0
+  leaves bigint
+  constraint job_stages_job_id_fkey FOREIGN KEY (job_id) REFERENCES filemill.jobs(id) ON DELETE CASCADE
+  constraint job_stages_kind_check CHECK ((kind = ANY (ARRAY['source'::text, 'map'::text, 'tree'::text, 'gather'::text])))
+  constraint job_stages_open_feeders_check CHECK ((open_feeders >= 0))
+  constraint job_stages_open_tasks_check CHECK ((open_tasks >= 0))
+  constraint job_stages_pkey PRIMARY KEY (job_id, stage)
+  constraint job_stages_status_check CHECK ((status = ANY (ARRAY['open'::text, 'closed'::text, 'cancelled'::text])))
+  owner filemill_owner, row security forced, with fillfactor=40
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant delete, insert, select, update to filemill_app
+  grant delete, insert, select, update to filemill_system
+
+table jobs
+  id uuid not null
+  tenant_id uuid not null
+  status text not null default 'queued'::text
+  priority smallint not null default 0
+  pipeline_name text not null
+  pipeline_version integer
+  input_items integer not null
+  input_bytes bigint not null default 0
+  next_ordinal integer not null
+  created_at timestamp with time zone not null default now()
+  started_at timestamp with time zone
+  finished_at timestamp with time zone
+  constraint jobs_pkey PRIMARY KEY (id)
+  constraint jobs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'completed'::text, 'failed'::text, 'cancelled'::text])))
+  constraint jobs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES filemill.tenants(id)
+  CREATE INDEX jobs_listed ON filemill.jobs USING btree (tenant_id, created_at DESC, id DESC)
+  CREATE INDEX jobs_open ON filemill.jobs USING btree (tenant_id, status) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]))
+  owner filemill_owner, row security forced, with fillfactor=60
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant delete, insert, select, update to filemill_app
+  grant delete, insert, select, update to filemill_system
+
+view lane_backlog
+  lane text
+  ready bigint
+  running bigint
+  owner filemill_owner, with security_invoker=true
+  grant select to filemill_system
+  as SELECT lane, count(*) FILTER (WHERE (status = 'ready'::text)) AS ready, count(*) FILTER (WHERE (status = 'running'::text)) AS running FROM filemill.tasks WHERE (status = ANY (ARRAY['ready'::text, 'running'::text])) GROUP BY lane;
+
+table outputs
+  job_id uuid not null
+  ordinal integer not null
+  step text not null
+  part integer not null
+  tenant_id uuid not null
+  task_id uuid not null
+  epoch integer not null
+  file_id uuid not null
+  processor text not null
+  processor_version text not null
+  kept boolean not null
+  inputs uuid[] not null
+  constraint outputs_pkey PRIMARY KEY (job_id, ordinal, step, task_id, part)
+  CREATE INDEX outputs_by_file ON filemill.outputs USING btree (file_id)
+  CREATE INDEX outputs_by_task ON filemill.outputs USING btree (task_id)
+  owner filemill_owner, row security forced
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant delete, insert, select, update to filemill_app
+  grant delete, insert, select, update to filemill_system
+
+table pipelines
+  id uuid not null
+  tenant_id uuid not null
+  name text not null
+  version integer not null
+  document jsonb not null
+  created_at timestamp with time zone not null default now()
+  deleted_at timestamp with time zone
+  constraint pipelines_pkey PRIMARY KEY (id)
+  constraint pipelines_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES filemill.tenants(id)
+  constraint pipelines_tenant_id_name_version_key UNIQUE (tenant_id, name, version)
+  constraint pipelines_version_check CHECK ((version > 0))
+  owner filemill_owner, row security forced
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant delete, insert, select, update to filemill_app
+  grant delete, insert, select, update to filemill_system
+
+table segments
+  file_id uuid not null
+  ordinal integer not null
+  tenant_id uuid not null
+  store text not null
+  object_key text not null
+  size_bytes bigint not null
+  encoding smallint not null default 0
+  constraint segments_file_id_fkey FOREIGN KEY (file_id) REFERENCES filemill.files(id) ON DELETE CASCADE
+  constraint segments_object_key_key UNIQUE (object_key)
+  constraint segments_ordinal_check CHECK ((ordinal >= 0))
+  constraint segments_pkey PRIMARY KEY (file_id, ordinal)
+  constraint segments_size_bytes_check CHECK ((size_bytes > 0))
+  owner filemill_owner, row security forced
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant delete, insert, select, update to filemill_app
+  grant delete, insert, select, update to filemill_system
+
+table stage_arrivals
+  id uuid not null
+  tenant_id uuid not null
+  job_id uuid not null
+  stage smallint not null
+  ordinals integer[] not null
+  parents integer[] not null
+  files uuid[] not null
+  from_steps text[] not null
+  constraint stage_arrivals_pkey PRIMARY KEY (id)
+  CREATE INDEX stage_arrivals_of_stage ON filemill.stage_arrivals USING btree (job_id, stage)
+  owner filemill_owner, row security forced
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant delete, insert, select, update to filemill_app
+  grant delete, insert, select, update to filemill_system
+
+table task_inputs
+  task_id uuid not null
+  tenant_id uuid not null
+  job_id uuid not null
+  ordinals integer[] not null
+  parents integer[] not null
+  files uuid[] not null
+  from_steps text[] not null
+  constraint task_inputs_pkey PRIMARY KEY (task_id)
+  CREATE INDEX task_inputs_of_job ON filemill.task_inputs USING btree (job_id)
+  owner filemill_owner, row security forced
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant delete, insert, select, update to filemill_app
+  grant delete, insert, select, update to filemill_system
+
+table tasks
+  id uuid not null
+  tenant_id uuid not null
+  job_id uuid not null
+  stage smallint not null
+  kind text not null
+  lane text not null default 'default'::text
+  status text not null
+  rank smallint not null default 0
+  items integer not null
+  item_from integer not null
+  item_to integer not null
+  tree_level smallint
+  tree_node bigint
+  tree_root boolean
+  epoch integer not null default 0
+  attempts smallint not null default 0
+  losses smallint not null default 0
+  max_attempts smallint not null default 3
+  backing_off boolean not null default false
+  run_at timestamp with time zone not null default now()
+  worker_id uuid
+  lease_until timestamp with time zone
+  created_at timestamp with time zone not null default now()
+  started_at timestamp with time zone
+  finished_at timestamp with time zone
+  error jsonb
+  constraint tasks_kind_check CHECK ((kind = ANY (ARRAY['source'::text, 'map'::text, 'tree'::text, 'gather'::text])))
+  constraint tasks_pkey PRIMARY KEY (id)
+  constraint tasks_status_check CHECK ((status = ANY (ARRAY['waiting'::text, 'ready'::text, 'running'::text, 'succeeded'::text, 'dead'::text, 'cancelled'::text])))
+  CREATE INDEX tasks_backing_off ON filemill.tasks USING btree (run_at) WHERE ((status = 'ready'::text) AND backing_off)
+  CREATE INDEX tasks_dead ON filemill.tasks USING btree (tenant_id, finished_at) WHERE (status = 'dead'::text)
+  CREATE INDEX tasks_of_job ON filemill.tasks USING btree (job_id, item_from, id)
+  CREATE INDEX tasks_ready ON filemill.tasks USING btree (lane, tenant_id, rank, id) WHERE ((status = 'ready'::text) AND (NOT backing_off))
+  CREATE INDEX tasks_running ON filemill.tasks USING btree (tenant_id, lane) WHERE (status = 'running'::text)
+  owner filemill_owner, row security forced, with fillfactor=85
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant delete, insert, select, update to filemill_app
+  grant delete, insert, select, update to filemill_system
+
+table tenants
+  id uuid not null
+  name text not null
+  weight integer not null default 1
+  max_running integer
+  created_at timestamp with time zone not null default now()
+  constraint tenants_max_running_check CHECK ((max_running > 0))
+  constraint tenants_name_key UNIQUE (name)
+  constraint tenants_pkey PRIMARY KEY (id)
+  constraint tenants_weight_check CHECK (((weight >= 1) AND (weight <= 100)))
+  owner filemill_owner, row security forced
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant select to filemill_app
+  grant insert, select, update to filemill_system
+
+table tree_nodes
+  job_id uuid not null
+  stage smallint not null
+  level smallint not null
+  node bigint not null
+  tenant_id uuid not null
+  expected integer not null
+  arrived integer not null
+  slots bigint[] not null
+  files uuid[] not null
+  constraint tree_nodes_pkey PRIMARY KEY (job_id, stage, level, node)
+  owner filemill_owner, row security forced, with fillfactor=60
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant delete, insert, select, update to filemill_app
+  grant delete, insert, select, update to filemill_system
+
+table workers
+  id uuid not null
+  host text not null
+  pid integer not null
+  lanes text[] not null
+  slots integer not null
+  status text not null default 'up'::text
+  started_at timestamp with time zone not null default now()
+  seen_at timestamp with time zone not null default now()
+  constraint workers_pkey PRIMARY KEY (id)
+  constraint workers_status_check CHECK ((status = ANY (ARRAY['up'::text, 'draining'::text, 'gone'::text, 'lost'::text])))
+  owner filemill_owner, with fillfactor=50
+  grant delete, insert, select, update to filemill_system
