@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { connect, type Client } from "@filemill/sdk/client.ts";
 
@@ -15,8 +16,6 @@ export interface Platform {
   readonly dataFolder: string;
   close(): Promise<void>;
 }
-
-const START_TIMEOUT_MS = 60_000;
 
 export async function startPlatform(settings: Readonly<Record<string, string>> = {}): Promise<Platform> {
   const folder = await mkdtemp(join(tmpdir(), "filemill-bench-"));
@@ -35,7 +34,9 @@ export async function startPlatform(settings: Readonly<Record<string, string>> =
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    const url = await addressFrom(child.stdout);
+    const died = exited.then(() => Promise.reject(new Error("The platform ended while it started; its last words are above")));
+    died.catch(() => undefined);
+    const url = await Promise.race([addressFrom(child.stdout), died]);
     const key = (await readFile(join(dataFolder, "admin.key"), "utf8")).trim();
     return { url, key, client: connect({ url, key }), pid: child.pid ?? 0, dataFolder, close: stop };
   } catch (error) {
@@ -45,17 +46,16 @@ export async function startPlatform(settings: Readonly<Record<string, string>> =
 }
 
 /** The summary that the start prints names the address once everything answers. */
-async function addressFrom(output: NodeJS.ReadableStream): Promise<string> {
+async function addressFrom(output: Readable): Promise<string> {
   let text = "";
-  const timeout = AbortSignal.timeout(START_TIMEOUT_MS);
-  for await (const [chunk] of eventsOf(output, timeout)) {
+  for (;;) {
+    const [chunk] = await once(output, "data");
     text += String(chunk);
     const address = /runs at\s+(http:\S+)/.exec(text)?.[1];
-    if (address !== undefined) return address;
+    if (address !== undefined) {
+      // Read on, or a full pipe would stop it.
+      output.resume();
+      return address;
+    }
   }
-  throw new Error(`The platform did not start:\n${text}`);
-}
-
-async function* eventsOf(output: NodeJS.ReadableStream, signal: AbortSignal): AsyncGenerator<unknown[]> {
-  for (;;) yield await once(output, "data", { signal });
 }

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { measure, report, type Contestant } from "../measure.ts";
 import { startPlatform, type Platform } from "../platform.ts";
 import { processesOf } from "../processes.ts";
@@ -17,7 +18,9 @@ function killed(): Contestant {
   return {
     name: "Filemill, default lease",
     async setUp() {
-      platform = await startPlatform({ FILEMILL_EXTRA_PROCESSORS: import.meta.resolve("@filemill/server/test/processors/demo.ts") });
+      platform = await startPlatform({
+        FILEMILL_EXTRA_PROCESSORS: fileURLToPath(import.meta.resolve("@filemill/server/test/processors/demo.ts")),
+      });
     },
     async measure() {
       if (platform === undefined) throw new Error("recovery: setUp() was not called");
