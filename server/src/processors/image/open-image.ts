@@ -49,11 +49,11 @@ export async function openImage(input: InputFile, maxPixels: number): Promise<Op
 
 /** What libvips threw while it decoded, as the user's BadInput. Trouble of the machine itself is thrown on as it is. */
 export function unreadable(input: InputFile, cause: unknown): Error {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  if (/out of memory|no space|unable to (?:open|write)|ENOSPC|EIO/i.test(message))
-    return cause instanceof Error ? cause : new Error(message);
-  const reason = message.replaceAll(input.path, input.name).split("\n")[0];
-  return new BadInput("corrupt", `"${input.name}" can't be read as an image: ${reason}.`, { cause });
+  const error = cause instanceof Error ? cause : new Error(String(cause));
+  // The first line is the cause; the encoder adds below it that it could not write, whatever the reason.
+  const reason = error.message.split("\n")[0] ?? "";
+  if (/out of memory|no space|unable to (?:open|write)|ENOSPC|EIO/i.test(reason)) return error;
+  return new BadInput("corrupt", `"${input.name}" can't be read as an image: ${reason.replaceAll(input.path, input.name)}.`, { cause });
 }
 
 export function tooManyPixels(input: InputFile, size: { width: number; height: number; maxPixels: number }): BadInput {

@@ -56,8 +56,12 @@ export async function openZip(input: InputFile, limits: ExtractLimits): Promise<
       throw bad("type_mismatch", `"${name}" is packed by method ${entry.compressionMethod}; only stored and deflated entries can be read`);
     }
     if (entry.uncompressedSize > limits.fileBytes) throw tooLarge(name);
+    if (isBomb(entry.uncompressedSize, entry)) throw tooDense(name);
   };
   const tooLarge = (name: string): BadInput => bad("limit_exceeded", `"${name}" unpacks to more than ${limits.fileBytes} bytes (max_file)`);
+  const isBomb = (bytes: number, entry: Entry): boolean => bytes > RATIO_FREE_BYTES && bytes > entry.compressedSize * limits.ratio;
+  const tooDense = (name: string): BadInput =>
+    bad("limit_exceeded", `"${name}" unpacks to more than ${limits.ratio} times its packed size (max_ratio)`);
   const tooMuch = (): BadInput => bad("limit_exceeded", `unpacks to more than ${limits.totalBytes} bytes (max_total)`);
 
   return {
@@ -93,9 +97,7 @@ export async function openZip(input: InputFile, limits: ExtractLimits): Promise<
           totalBytes += chunk.length;
           if (bytes > limits.fileBytes) throw tooLarge(name);
           if (totalBytes > limits.totalBytes) throw tooMuch();
-          if (bytes > RATIO_FREE_BYTES && bytes > header.compressedSize * limits.ratio) {
-            throw bad("limit_exceeded", `"${name}" unpacks to more than ${limits.ratio} times its packed size (max_ratio)`);
-          }
+          if (isBomb(bytes, header)) throw tooDense(name);
           checksum = crc32(chunk, checksum);
           yield chunk;
         }
