@@ -1,0 +1,56 @@
+import { afterEach, expect, test } from "vitest";
+import { liveProcess } from "./db/embedded/live-process.ts";
+import { supervise, type SupervisedChild } from "./supervisor.ts";
+import { openLog } from "./telemetry/log.ts";
+
+const started: SupervisedChild[] = [];
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((child) => child.stop(0)));
+});
+
+function start(kind: string): { child: SupervisedChild; lines: string[] } {
+  const lines: string[] = [];
+  const log = openLog({ level: "info", process: "test", destination: { write: (line: string) => void lines.push(line) } });
+  const child = supervise({
+    name: "sample",
+    module: new URL("../test/supervisor/child.ts", import.meta.url),
+    environment: () => ({ ...process.env, CHILD: kind }),
+    log,
+    firstPauseMs: 10,
+  });
+  started.push(child);
+  return { child, lines };
+}
+
+test("a child that is killed is started again, and the log says how it ended", async () => {
+  const { child, lines } = start("");
+  await child.ready;
+  const first = child.pid() ?? 0;
+  process.kill(first, "SIGKILL");
+  await expect.poll(() => child.pid() ?? first, { timeout: 10_000 }).not.toBe(first);
+  expect(JSON.parse(lines[0] ?? "")).toMatchObject({ child: "sample", how: "SIGKILL" });
+});
+
+test("a child that never gets ready is not started again", async () => {
+  const { child } = start("fails");
+  await expect(child.ready).rejects.toThrow("The sample process ended before it was ready (code 3).");
+  expect(child.pid()).toBeUndefined();
+});
+
+test("stop ends the child for good", async () => {
+  const { child, lines } = start("");
+  await child.ready;
+  const pid = child.pid() ?? 0;
+  await Promise.all([child.stop(10_000), child.stop(10_000)]);
+  expect(await liveProcess(pid)).toBeUndefined();
+  expect(child.pid()).toBeUndefined();
+  expect(lines).toEqual([]);
+});
+
+test("a child that ignores SIGTERM is killed when its time is over", async () => {
+  const { child } = start("stubborn");
+  await child.ready;
+  const pid = child.pid() ?? 0;
+  await child.stop(100);
+  expect(await liveProcess(pid)).toBeUndefined();
+});

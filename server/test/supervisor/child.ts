@@ -1,0 +1,7 @@
+/** Says that it is ready, and ends when its parent is gone. CHILD=fails: ends at once; CHILD=stubborn: ignores SIGTERM. */
+if (process.env.CHILD === "fails") process.exit(3);
+process.on("SIGTERM", () => {
+  if (process.env.CHILD !== "stubborn") process.exit(0);
+});
+process.on("disconnect", () => process.exit(0));
+process.send?.({ type: "ready", port: process.pid });
