@@ -1,0 +1,38 @@
+/**
+ * Started as a process of its own by large-transfer tests: serves the API on the database given, sends itself one file
+ * of random-looking bytes from another process's point of view, and prints how much its memory grew. See measureTransfer.
+ */
+import { pino } from "pino";
+import { openDatabase } from "../src/db/database.ts";
+import { buildApp } from "../src/http/app.ts";
+import { loadCatalogue } from "../src/processors/catalogue.ts";
+import { createStatus } from "../src/status/status.ts";
+import { openDiskStore } from "../src/storage/disk.ts";
+import { createMetrics } from "../src/telemetry/metrics.ts";
+
+const [url = "", folder = ""] = process.argv.slice(2);
+const database = openDatabase({ url, applicationName: "large-transfer" });
+const log = pino({ level: "silent" });
+const metrics = createMetrics();
+const app = await buildApp({
+  database,
+  store: await openDiskStore({ folder }),
+  catalogue: await loadCatalogue(),
+  log,
+  metrics,
+  status: createStatus({ database, log, metrics, listen: false }),
+  limits: { maxFileBytes: 4 * 2 ** 30, maxFilesPerRequest: 10 },
+  announce: () => {},
+});
+process.send?.({ url: await app.listen({ host: "127.0.0.1", port: 0 }) });
+
+let peak = 0;
+setInterval(() => {
+  peak = Math.max(peak, process.memoryUsage().rss);
+}, 20).unref();
+process.on("message", (message) => {
+  const rss = process.memoryUsage().rss;
+  if (message === "reset") peak = rss;
+  process.send?.({ rss, peak: Math.max(peak, rss) });
+});
+process.on("disconnect", () => process.exit());
