@@ -9,16 +9,14 @@ import type { StagePlan } from "./plan.ts";
 export function givesExactlyOne(stage: StagePlan, stepNames: readonly string[]): boolean {
   if (stage.kind !== "map") return false;
   const runs = new Map<string, number>();
-  const sources = new Set<string>();
   for (const step of stage.steps) {
     const inside = step.needs.filter((need) => runs.has(need));
+    // An item comes in once from each step outside that is needed.
     const outside = step.needs.filter((need) => !runs.has(need));
-    for (const source of outside) sources.add(source);
     runs.set(
       step.name,
       inside.reduce((sum, need) => sum + (runs.get(need) ?? 0), outside.length),
     );
   }
-  if (sources.size > 1) return false;
   return stage.steps.every((step) => !stepNames.includes(step.name) || (step.emits === "one" && runs.get(step.name) === 1));
 }
