@@ -17,8 +17,6 @@ export interface Call {
   /** A fresh absolute path in scratch. */
   readonly newPath: () => string;
   readonly watch: CallWatch;
-  /** Cancels the whole task. */
-  readonly signal: AbortSignal;
 }
 
 /**
@@ -32,9 +30,6 @@ export async function callProcessor(call: Call): Promise<readonly StageFile[]> {
   const emitted: Emitted[] = [];
   let reserved = 0;
   const abort = new AbortController();
-  const forward = (): void => abort.abort(call.signal.reason);
-  call.signal.addEventListener("abort", forward);
-  if (call.signal.aborted) forward();
   call.watch.begin({
     timeoutMs: call.step.timeoutMs,
     check: () => refuseTooManyBytes(call, emitted),
@@ -68,7 +63,6 @@ export async function callProcessor(call: Call): Promise<readonly StageFile[]> {
     throw abort.signal.aborted ? abort.signal.reason : error;
   } finally {
     call.watch.end();
-    call.signal.removeEventListener("abort", forward);
   }
 }
 

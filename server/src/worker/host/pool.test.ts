@@ -91,11 +91,21 @@ test("closing ends running tasks and every host, and leaves no file", async () =
   const hosts = await openTestPool();
   let isRunning = false;
   const running = hosts.run("a", { steps: [step("demo.hang", { with: { spin: true } })], onEntry: () => (isRunning = true) });
-  running.catch(() => {});
   await until(() => isRunning, 5_000);
   const pids = hosts.pool.hosts().map((host) => host.pid);
   await hosts.pool.close();
+  expect((await running).outcome).toEqual({ type: "cancelled" });
   for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow("ESRCH");
   expect(await readdir(hosts.root)).toEqual([]);
   await hosts[Symbol.asyncDispose]();
+});
+
+test("an entry outside of the task's folder is refused before any host sees it", async () => {
+  await using hosts = await openTestPool({ spares: 0 });
+  const folder = await hosts.pool.taskFolder();
+  const entry = { from: "", path: "/etc/hostname", name: "x", sizeBytes: 1, mediaType: "text/plain" };
+  const run = { type: "run", kind: "map", ...upper, entries: [entry], scratch: folder.path } as const;
+  const task = { limits: { memoryBytes: 2 ** 30, wallMs: 1_000 }, signal: new AbortController().signal };
+  await expect(hosts.pool.run("a", run, task)).rejects.toThrow("does not lie directly");
+  expect(hosts.pool.hosts()).toEqual([]);
 });

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { StageRun } from "../../processors/stage-run.ts";
 import { openCompileCache, warmCompileCache } from "./compile-cache.ts";
 import { startHost, type HostProcess, type HostSettings } from "./host-process.ts";
@@ -25,7 +25,7 @@ export interface HostPool {
    * the entries lie directly in it. Outputs are regular files in the same folder, checked, once this has resolved.
    *
    * Never rejects for what a processor or a host does. A host that can't be started is `died` with class
-   * `infrastructure`. Rejects when the pool is closed.
+   * `infrastructure`. Rejects when the pool is closed, and when an entry does not lie directly in `run.scratch`.
    */
   run(tenantId: string, run: StageRun, options: TaskOptions): Promise<HostOutcome>;
   /** Pids of all hosts and the tenant each serves; for metrics and tests. */
@@ -159,11 +159,13 @@ export async function openHostPool(options: HostPoolOptions): Promise<HostPool> 
     const host = take(tenantId);
     try {
       await host.process.ready;
-      return await runInFolder(host.process, run, task, settings.log);
+      const outcome = await runInFolder(host.process, run, task, settings.log);
+      // close() killed it; the task is not to blame.
+      return isClosed && outcome.type === "died" ? { type: "cancelled" } : outcome;
     } catch (error) {
       settings.log.warn({ err: error, tenantId }, "A task could not be given to a step host.");
       host.process.kill();
-      return { type: "died", failure: { class: "infrastructure", code: "lost", message: "No step host could be started for this task." } };
+      return { type: "died", failure: { class: "infrastructure", code: "lost", message: "No step host could take this task." } };
     } finally {
       await giveBack(host);
     }
@@ -174,6 +176,7 @@ export async function openHostPool(options: HostPoolOptions): Promise<HostPool> 
     taskFolder: () => scratch.taskFolder(),
     async run(tenantId, run, task) {
       if (isClosed) throw new Error("The pool of step hosts is closed.");
+      refuseStrangers(run);
       if (!(await slots.take(task.signal))) return { type: "cancelled" };
       try {
         return isClosed ? { type: "cancelled" } : await runInSlot(tenantId, run, task);
@@ -192,4 +195,10 @@ export async function openHostPool(options: HostPoolOptions): Promise<HostPool> 
       await scratch.close();
     },
   };
+}
+
+/** The folder is moved as a whole and walked by nobody, so an entry elsewhere or deeper would not be found, or not be safe. */
+function refuseStrangers(run: StageRun): void {
+  const stranger = run.entries.find((entry) => dirname(entry.path) !== run.scratch);
+  if (stranger) throw new Error(`"${stranger.path}" does not lie directly in the task's folder "${run.scratch}"; put it there.`);
 }

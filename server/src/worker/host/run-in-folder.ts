@@ -1,4 +1,4 @@
-import { basename, dirname, join } from "node:path";
+import { basename, join } from "node:path";
 import type { EntryResult, StageRun } from "../../processors/stage-run.ts";
 import { acceptResults } from "./accept-results.ts";
 import type { HostProcess, HostSettings } from "./host-process.ts";
@@ -8,15 +8,11 @@ import { runOnHost, type HostOutcome, type TaskOptions } from "./run-on-host.ts"
  * Moves the task's folder to the host, runs the task with the paths that the host sees, moves the folder back and
  * checks what the host says it has made. A host that left anything behind, or lied, is ended.
  *
- * Throws when an entry does not lie directly in the task's folder, or the folder can't be moved.
+ * Throws when the folder can't be moved.
  */
 export async function runInFolder(host: HostProcess, run: StageRun, task: TaskOptions, log: HostSettings["log"]): Promise<HostOutcome> {
   const inside = join(host.inside, "task");
-  const entries = run.entries.map((entry) => {
-    if (dirname(entry.path) !== run.scratch)
-      throw new Error(`"${entry.path}" does not lie directly in the task's folder "${run.scratch}".`);
-    return { ...entry, path: join(inside, basename(entry.path)) };
-  });
+  const entries = run.entries.map((entry) => ({ ...entry, path: join(inside, basename(entry.path)) }));
   const folder = host.folder.take(run.scratch);
   let outcome: HostOutcome;
   try {

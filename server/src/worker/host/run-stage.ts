@@ -31,7 +31,7 @@ export interface StageEnvironment {
  * Never throws for what a processor does; throws only the reason of `signal`.
  */
 export async function runStage(run: StageRun, environment: StageEnvironment): Promise<readonly EntryResult[]> {
-  const watch = openCallWatch();
+  const watch = openCallWatch(environment.signal);
   try {
     const stage = prepare(run, environment, watch);
     if (run.kind !== "map") return [await runEntry(stage, undefined)];
@@ -106,7 +106,7 @@ async function runEntry(stage: Stage, index: number | undefined): Promise<EntryR
       const calls = from === undefined ? [received] : received.map((file) => [file]);
       for (const [position, inputs] of calls.entries()) {
         if (position > 0) environment.started(index ?? 0, step.name);
-        outputs.push(...(await callProcessor({ ...ready, step, inputs, newPath: stage.newPath, watch, signal: environment.signal })));
+        outputs.push(...(await callProcessor({ ...ready, step, inputs, newPath: stage.newPath, watch })));
       }
       if (run.kind === "tree" && outputs.length !== 1) throw new Error(`it emitted ${outputs.length} files; a tree node is one`);
     } catch (error) {
