@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Issue } from "@filemill/contract/errors.ts";
+import type { FileResource, FileSummary } from "@filemill/contract/files.ts";
 import type { FastifyInstance } from "fastify";
 import { pino } from "pino";
 import { v7 as uuidv7 } from "uuid";
@@ -30,6 +32,20 @@ export interface TestApp {
   close(): Promise<void>;
 }
 
+/** Whatever a route may answer; what a test does not name is not there. */
+export interface AnswerBody {
+  readonly files: FileSummary[];
+  readonly data: FileResource[];
+  readonly next_cursor: string | null;
+  readonly job_id: string;
+  readonly status: string | number;
+  readonly code: string;
+  readonly detail: string;
+  readonly issues: Issue[];
+  readonly openapi: string;
+  readonly paths: Record<string, unknown>;
+}
+
 export interface TestTenant {
   readonly id: string;
   readonly key: string;
@@ -37,6 +53,11 @@ export interface TestTenant {
   fetch(path: string, init?: RequestInit): Promise<Response>;
   /** Another key of the same tenant. */
   keyWithRole(role: Principal["role"]): Promise<string>;
+}
+
+/** The JSON of an answer, typed by trust: assertions on it are what the tests are for. */
+export async function answerOf(response: Response): Promise<AnswerBody> {
+  return (await response.json()) as AnswerBody;
 }
 
 export async function startTestApp(

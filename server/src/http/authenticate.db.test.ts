@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { startTestApp, type TestApp, type TestTenant } from "../../test/test-app.ts";
+import { answerOf, startTestApp, type TestApp, type TestTenant } from "../../test/test-app.ts";
 import { openDatabase } from "../db/database.ts";
 import { buildApp, type AppOptions } from "./app.ts";
 
@@ -45,7 +45,7 @@ describe("authentication", () => {
   it("is asked for where there is no route", async () => {
     expect((await fetch(`${app.url}/api/v1/nothing`)).status).toBe(401);
     const response = await tenant.fetch("/nothing");
-    expect([response.status, (await response.json()).code]).toEqual([404, "not_found"]);
+    expect([response.status, (await answerOf(response)).code]).toEqual([404, "not_found"]);
   });
 
   it("does not take a key from the URL", async () => {
@@ -70,7 +70,7 @@ describe("authentication", () => {
       ["DELETE", "/files/a"],
     ] as const) {
       const response = await call(method, path);
-      expect([method, response.status, (await response.json()).code]).toEqual([method, 403, "forbidden"]);
+      expect([method, response.status, (await answerOf(response)).code]).toEqual([method, 403, "forbidden"]);
     }
   });
 });
@@ -80,7 +80,7 @@ describe("problems", () => {
     const response = await tenant.fetch("/files/file_x");
     expect(response.headers.get("content-type")).toBe("application/problem+json");
     const id = response.headers.get("x-request-id");
-    expect(await response.json()).toEqual({
+    expect(await answerOf(response)).toEqual({
       type: "about:blank",
       title: "Not Found",
       status: 404,
@@ -114,7 +114,7 @@ describe("problems", () => {
 describe("the description of the API", () => {
   it("is OpenAPI 3.1 and has the routes", async () => {
     const response = await fetch(`${app.url}/openapi.json`, { headers: { authorization: `Bearer ${tenant.key}` } });
-    const document = await response.json();
+    const document = await answerOf(response);
     expect(document.openapi).toBe("3.1.0");
     expect(Object.keys(document.paths)).toEqual(expect.arrayContaining(["/api/v1/files", "/api/v1/files/{id}/content"]));
   });

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { startTestApp, type TestApp } from "../../test/test-app.ts";
+import { answerOf, startTestApp, type TestApp } from "../../test/test-app.ts";
 import { openDiskStore } from "./disk.ts";
 import type { ObjectStore } from "./object-store.ts";
 
@@ -54,7 +54,7 @@ describe("a full disk", () => {
       await tenant.fetch("/files", { method: "POST", body: form }),
     ]) {
       expect([answer.status, answer.headers.get("retry-after")]).toEqual([507, "5"]);
-      expect(await answer.json()).toMatchObject({ code: "disk_full" });
+      expect(await answerOf(answer)).toMatchObject({ code: "disk_full" });
       expect(await Array.fromAsync(store.list(""))).toEqual([]);
       expect(await temp()).toEqual([]);
     }
