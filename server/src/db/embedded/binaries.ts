@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { access, chmod, cp, lstat, readFile, rename, rm, stat, symlink } from "node:fs/promises";
+import { access, chmod, cp, lstat, mkdir, readFile, rename, rm, stat, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join, relative } from "node:path";
 import { EmbeddedError } from "./embedded-error.ts";
@@ -18,11 +18,22 @@ const PLATFORM_NAMES: Readonly<Record<string, string>> = { win32: "windows" };
  * the install script that makes them) and `account`, where we are root, can reach them. Where the package folder is
  * read-only or out of that account's reach, for example below /root, a copy of 60 MB is made in `copyFolder`.
  */
-export async function findBinaries(account: Account | undefined, copyFolder: string): Promise<Binaries> {
-  const packageFolder = locatePackage();
+export function findBinaries(account: Account | undefined, copyFolder: string): Promise<Binaries> {
+  return prepareBinaries({ packageFolder: locatePackage(), account, copyFolder });
+}
+
+export interface PackagedBinaries {
+  readonly packageFolder: string;
+  readonly account: Account | undefined;
+  /** Copies go into folders in here, one a version of the package. */
+  readonly copyFolder: string;
+}
+
+export async function prepareBinaries({ packageFolder, account, copyFolder }: PackagedBinaries): Promise<Binaries> {
   const reachable = account === undefined || (await findBarrier(join(packageFolder, "native", "bin"), account)) === undefined;
   if (reachable && (await complete(packageFolder))) return programsIn(join(packageFolder, "native"));
-  return programsIn(await copyOnce(packageFolder, copyFolder));
+  const { version } = JSON.parse(await readFile(join(packageFolder, "package.json"), "utf8")) as { version: string };
+  return programsIn(await copyOnce(packageFolder, join(copyFolder, version)));
 }
 
 function programsIn(native: string): Binaries {
@@ -93,6 +104,9 @@ async function copyOnce(packageFolder: string, copyFolder: string): Promise<stri
     return native;
   const partial = join(dirname(copyFolder), `${basename(copyFolder)}.partial`);
   await rm(partial, { recursive: true, force: true });
+  await mkdir(partial, { recursive: true });
+  // Whatever the umask: the database's user must get in.
+  for (const folder of [dirname(partial), partial]) await chmod(folder, 0o755);
   await cp(join(packageFolder, "native"), join(partial, "native"), { recursive: true, verbatimSymlinks: true });
   await makeSymlinks(partial);
   const { initdb, postgres } = programsIn(join(partial, "native"));
