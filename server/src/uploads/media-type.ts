@@ -10,7 +10,6 @@ const EMPTY = "application/x-empty";
 /** file-type's names where another is registered at IANA or used by the processors. */
 const RENAMED: Readonly<Record<string, string>> = {
   "application/x-parquet": "application/vnd.apache.parquet",
-  "application/gzip": "application/gzip",
 };
 
 /**

@@ -14,7 +14,6 @@ const SIGNATURES: readonly (readonly [string, string])[] = [
   ["BEGIN:VCARD", "text/vcard"],
   ["BEGIN:VCALENDAR", "text/calendar"],
   ["WEBVTT", "text/vtt"],
-  // EICAR and others rely on this start; nothing else does.
   ["#!/", "text/x-shellscript"],
 ];
 
