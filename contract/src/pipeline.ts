@@ -2,7 +2,9 @@ import { z } from "zod";
 import { Duration, Size } from "./units.ts";
 
 /** A media type or a family of them: `image/png`, `image/*`, any. */
-export const MediaTypePattern = z.string().regex(/^[\w.+-]+\/(?:[\w.+-]+|\*)$|^\*\/\*$/, "must be a media type, such as image/png or image/*");
+export const MediaTypePattern = z
+  .string()
+  .regex(/^[\w.+-]+\/(?:[\w.+-]+|\*)$|^\*\/\*$/, "must be a media type, such as image/png or image/*");
 
 export const StepName = z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/, "must be 1–40 of a–z, 0–9, _ and -, starting with a letter");
 export const PipelineName = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, "must be 1–63 of a–z, 0–9 and -, starting with a letter");
@@ -22,10 +24,16 @@ export const Step = z.strictObject({
     .strictObject({ media_type: z.array(MediaTypePattern).min(1) })
     .optional()
     .describe("Only files of these media types; others pass by."),
-  on_error: z.enum(["fail", "skip"]).optional().describe("fail (default): what depends on a dead item ends. skip: reduces run on the survivors."),
+  on_error: z
+    .enum(["fail", "skip"])
+    .optional()
+    .describe("fail (default): what depends on a dead item ends. skip: reduces run on the survivors."),
   attempts: z.int().min(1).max(20).optional(),
   timeout: Duration.optional(),
-  lane: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/).optional(),
+  lane: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,31}$/)
+    .optional(),
   batch: Batch.optional(),
   fan_in: z.int().min(2).max(1_000).optional(),
   cache: z.boolean().optional(),

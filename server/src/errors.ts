@@ -8,7 +8,11 @@ export class Problem extends Error {
   readonly code: ProblemCode;
   readonly issues: readonly Issue[] | undefined;
   readonly retryAfterSeconds: number | undefined;
-  constructor(code: ProblemCode, message: string, options: { issues?: readonly Issue[]; retryAfterSeconds?: number; cause?: unknown } = {}) {
+  constructor(
+    code: ProblemCode,
+    message: string,
+    options: { issues?: readonly Issue[]; retryAfterSeconds?: number; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "Problem";
     this.code = code;

@@ -110,9 +110,18 @@ async function commitOnce(options: CommitterOptions, batch: readonly Waiting[]):
     const current = batch.filter(({ completion }) => ours.has(completion.finished.task.id)).map(({ completion }) => completion);
     if (current.length === 0) return { held: ours, settled: undefined };
     await failpoint("commit-after-hold");
-    await insertFiles(transaction, current.flatMap((completion) => completion.files));
-    await recordOutputs(transaction, current.flatMap((completion) => completion.outputs));
-    const result = await settle(transaction, current.map((completion) => completion.finished));
+    await insertFiles(
+      transaction,
+      current.flatMap((completion) => completion.files),
+    );
+    await recordOutputs(
+      transaction,
+      current.flatMap((completion) => completion.outputs),
+    );
+    const result = await settle(
+      transaction,
+      current.map((completion) => completion.finished),
+    );
     await failpoint("commit-before-commit");
     return { held: ours, settled: result };
   });
@@ -131,9 +140,11 @@ async function dropCancelled(options: CommitterOptions, batch: readonly Waiting[
     else one.done.resolve(await discard(options, one.completion));
   }
   // The cancellation may have died between its two transactions; see jobs/cancel.ts.
-  await options.database.asSystem((transaction) => sweepTasks(transaction, [...jobIds])).catch((error: unknown) => {
-    options.log.warn({ err: error }, "could not sweep the tasks of a cancelled job");
-  });
+  await options.database
+    .asSystem((transaction) => sweepTasks(transaction, [...jobIds]))
+    .catch((error: unknown) => {
+      options.log.warn({ err: error }, "could not sweep the tasks of a cancelled job");
+    });
   return rest;
 }
 

@@ -29,7 +29,11 @@ export interface KeepOptions {
  * same object. `entryAt` gives the entry behind each result; a reduce has one result and all its entries.
  * When it rejects (StorageError, or the signal's reason), everything it had stored is deleted again.
  */
-export async function keepOutputs(options: KeepOptions, results: readonly EntryResult[], entryAt: (result: number) => Entry | undefined): Promise<Kept> {
+export async function keepOutputs(
+  options: KeepOptions,
+  results: readonly EntryResult[],
+  entryAt: (result: number) => Entry | undefined,
+): Promise<Kept> {
   const files: StoredFile[] = [];
   const outputs: OutputRow[] = [];
   const outcomes: EntryOutcome[] = [];
@@ -67,7 +71,8 @@ async function fileOf(
   const { kept, step } = output;
   if ("passedEntry" in kept.content) {
     const entry = task.kind === "map" ? output.entryAt(kept.content.passedEntry) : task.entries[kept.content.passedEntry];
-    if (!entry) throw new RangeError(`step "${step.name}" passed on entry ${kept.content.passedEntry}, which task ${task.id} does not have`);
+    if (!entry)
+      throw new RangeError(`step "${step.name}" passed on entry ${kept.content.passedEntry}, which task ${task.id} does not have`);
     return entry.fileId;
   }
   const id = uuidv7();

@@ -65,7 +65,16 @@ export function openLeases(options: { database: Database; workerId: string; onEr
     if (checking || asked.length === 0) return;
     checking = true;
     try {
-      stopLost(await database.asSystem((transaction) => lostLeases(transaction, workerId, asked.map((one) => one.lease))), asked);
+      stopLost(
+        await database.asSystem((transaction) =>
+          lostLeases(
+            transaction,
+            workerId,
+            asked.map((one) => one.lease),
+          ),
+        ),
+        asked,
+      );
     } catch (error) {
       options.onError(error);
     } finally {

@@ -82,9 +82,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   });
   const announce = (ready: Iterable<string>) => dispatch.announce(ready);
   const recovery = startRecovery({ database, workerId: id, committer, plans, announce, onReaped: observe.reaped, log });
-  const cancellations = options.notify
-    ? listen(database, { channels: [CANCEL_CHANNEL], onNotification: () => leases.check() })
-    : undefined;
+  const cancellations = options.notify ? listen(database, { channels: [CANCEL_CHANNEL], onNotification: () => leases.check() }) : undefined;
   const touching = setInterval(() => void touchWorker(database, id).catch(warn("the worker could not report in")), RENEW_MS);
 
   const stopClaiming = new AbortController();

@@ -42,9 +42,12 @@ export function startRecovery(options: RecoveryOptions): { close(): Promise<void
 
   function schedule(): void {
     if (stop.signal.aborted) return;
-    timer = setTimeout(() => {
-      round = once().then(schedule);
-    }, EVERY_MS * (0.75 + Math.random() / 2));
+    timer = setTimeout(
+      () => {
+        round = once().then(schedule);
+      },
+      EVERY_MS * (0.75 + Math.random() / 2),
+    );
   }
 
   schedule();

@@ -103,7 +103,11 @@ async function commit(services: TaskServices, { task, plan }: PlannedTask, { out
 }
 
 /** What to do about an error that is not the processors': whose is it, and does it cost an attempt? */
-async function afterError(services: TaskServices, task: ClaimedTask, { error, signal }: { error: unknown; signal: AbortSignal }): Promise<TaskEnd> {
+async function afterError(
+  services: TaskServices,
+  task: ClaimedTask,
+  { error, signal }: { error: unknown; signal: AbortSignal },
+): Promise<TaskEnd> {
   if (signal.aborted) return signal.reason === "taken" ? "not_ours" : "given_up";
   if (isDatabaseAway(error) || error instanceof StorageError || isDiskTrouble(error)) {
     services.log.warn({ err: error, taskId: task.id }, "a task is handed back: the database, the store or the scratch disk is away");
@@ -114,7 +118,11 @@ async function afterError(services: TaskServices, task: ClaimedTask, { error, si
   try {
     const plan = (await services.plans.of(task.jobId))?.plan;
     if (!plan) return "not_ours";
-    return await commit(services, { task, plan }, { outcome: { type: "failed", failure, step: null, culprit: undefined }, files: [], outputs: [] });
+    return await commit(
+      services,
+      { task, plan },
+      { outcome: { type: "failed", failure, step: null, culprit: undefined }, files: [], outputs: [] },
+    );
   } catch (second) {
     services.log.error({ err: second, taskId: task.id }, "the failure of a task could not be recorded");
     return "given_up";

@@ -64,7 +64,11 @@ export function openEngine(database: Database): Engine {
     async settle(tasks, outcome, workerId = WORKER) {
       const plans = await plansOf(database, tasks);
       return await database.asSystem(async (transaction) => {
-        const held = await hold(transaction, workerId, tasks.map((task) => ({ taskId: task.id, epoch: task.epoch })));
+        const held = await hold(
+          transaction,
+          workerId,
+          tasks.map((task) => ({ taskId: task.id, epoch: task.epoch })),
+        );
         const finished: FinishedTask[] = tasks
           .filter((task) => held.has(task.id))
           .map((task) => ({ task, plan: plans.get(task.jobId) ?? { stages: [] }, outcome: outcome(task) }));
@@ -120,7 +124,10 @@ async function plansOf(database: Database, tasks: readonly ClaimedTask[]): Promi
 
 type Files = { tenantId: string; ids: readonly string[]; sizeBytes: number };
 
-async function insertFileRows(transaction: { execute(statement: ReturnType<typeof sql>): Promise<number> }, { tenantId, ids, sizeBytes }: Files) {
+async function insertFileRows(
+  transaction: { execute(statement: ReturnType<typeof sql>): Promise<number> },
+  { tenantId, ids, sizeBytes }: Files,
+) {
   await transaction.execute(sql`
     INSERT INTO files (id, tenant_id, name, size_bytes, sha256, media_type, origin)
     SELECT id, ${tenantId}::uuid, 'file', ${sizeBytes}, sha256(id::text::bytea), 'text/plain', 'upload' FROM unnest(${ids}::uuid[]) AS id`);

@@ -46,7 +46,14 @@ export async function openPlatform(database: Database, options: { slots?: number
   const log = pino({ level: process.env["TEST_LOG"] ?? "silent" });
   const slots = options.slots ?? 2;
   const sandbox = await detectSandbox("best-effort");
-  const hosts = await openHostPool({ sandbox, log, slots, scratchRoot: join(folder, "scratch"), extraModules: [DEMO_PROCESSORS], readOnly: [dirname(DEMO_PROCESSORS)] });
+  const hosts = await openHostPool({
+    sandbox,
+    log,
+    slots,
+    scratchRoot: join(folder, "scratch"),
+    extraModules: [DEMO_PROCESSORS],
+    readOnly: [dirname(DEMO_PROCESSORS)],
+  });
   const workers: Worker[] = [];
   return {
     database,
@@ -56,7 +63,18 @@ export async function openPlatform(database: Database, options: { slots?: number
     hosts,
     async worker(overrides = {}) {
       const observe = { claimed: () => {}, ended: () => {}, committed: () => {}, reaped: () => {} };
-      const worker = await startWorker({ database, store, catalogue, hosts, lanes: ["default"], slots, notify: true, log, observe, ...overrides });
+      const worker = await startWorker({
+        database,
+        store,
+        catalogue,
+        hosts,
+        lanes: ["default"],
+        slots,
+        notify: true,
+        log,
+        observe,
+        ...overrides,
+      });
       workers.push(worker);
       return worker;
     },
@@ -76,13 +94,17 @@ export async function openPlatform(database: Database, options: { slots?: number
         const inputs = files.map((fileId) => ({ fileId, sizeBytes: sizes.get(fileId) ?? 0 }));
         return await submitJob(transaction, { tenantId, pipeline: planned, inputs, priority: 0, metadata: {} });
       });
-      await database.asSystem((transaction) => transaction.query(sql`SELECT pg_notify('filemill_ready', lane) FROM unnest(${[...lanes]}::text[]) AS lane`));
+      await database.asSystem((transaction) =>
+        transaction.query(sql`SELECT pg_notify('filemill_ready', lane) FROM unnest(${[...lanes]}::text[]) AS lane`),
+      );
       return jobId;
     },
     async ended(jobId, withinMs = 15_000) {
       const deadline = performance.now() + withinMs;
       for (;;) {
-        const [job] = await database.asSystem((transaction) => transaction.query<{ status: string }>(sql`SELECT status FROM jobs WHERE id = ${jobId}::uuid`));
+        const [job] = await database.asSystem((transaction) =>
+          transaction.query<{ status: string }>(sql`SELECT status FROM jobs WHERE id = ${jobId}::uuid`),
+        );
         if (job && !["queued", "running"].includes(job.status)) return job.status;
         if (performance.now() > deadline) throw new Error(`job ${jobId} is still ${job?.status} after ${withinMs} ms`);
         await new Promise((resolve) => setTimeout(resolve, 20));

@@ -32,9 +32,15 @@ const statusOf = async (jobId: string) =>
   (await engine.rows<{ status: string }>(sql`SELECT status FROM jobs WHERE id = ${jobId}::uuid`))[0]?.status;
 const stagesOf = (jobId: string) => engine.rows<StageCounts>(sql`SELECT * FROM job_stages WHERE job_id = ${jobId}::uuid ORDER BY stage`);
 const tasksOf = (jobId: string) =>
-  engine.rows<{ kind: string; status: string; items: number; attempts: number; epoch: number; error: { code: string } | null; tree_level: number }>(
-    sql`SELECT kind, status, items, attempts, epoch, error, tree_level FROM tasks WHERE job_id = ${jobId}::uuid ORDER BY id`,
-  );
+  engine.rows<{
+    kind: string;
+    status: string;
+    items: number;
+    attempts: number;
+    epoch: number;
+    error: { code: string } | null;
+    tree_level: number;
+  }>(sql`SELECT kind, status, items, attempts, epoch, error, tree_level FROM tasks WHERE job_id = ${jobId}::uuid ORDER BY id`);
 
 async function submit(plan: Parameters<Engine["submit"]>[1], inputs: number) {
   return await engine.submit(tenantId, plan, await engine.files(tenantId, inputs));
@@ -99,8 +105,17 @@ describe("trees", () => {
   test("1,000 inputs with fan-in 5 make 200 + 40 + 8 + 2 + 1 = 251 nodes, in slot order", async () => {
     const jobId = await submit(mapThenTree(5), 1_000);
     await engine.drain((task) => results(task, task.kind === "tree" ? "t" : "a"));
-    const levels = Map.groupBy((await tasksOf(jobId)).filter((task) => task.kind === "tree"), (task) => task.tree_level);
-    expect([...levels].map(([level, tasks]) => [level, tasks.length]).sort()).toEqual([[1, 200], [2, 40], [3, 8], [4, 2], [5, 1]]);
+    const levels = Map.groupBy(
+      (await tasksOf(jobId)).filter((task) => task.kind === "tree"),
+      (task) => task.tree_level,
+    );
+    expect([...levels].map(([level, tasks]) => [level, tasks.length]).sort()).toEqual([
+      [1, 200],
+      [2, 40],
+      [3, 8],
+      [4, 2],
+      [5, 1],
+    ]);
     expect(await statusOf(jobId)).toBe("completed");
   });
 
@@ -121,7 +136,9 @@ describe("trees", () => {
     const sizes: number[] = [];
     await engine.drain((task) => {
       if (task.kind === "tree") sizes.push(task.entries.length);
-      return task.kind === "tree" ? results(task, "t") : map((entry) => (entry.ordinal < 3 ? failed({ class: "bad_input" }) : emitted()))(task);
+      return task.kind === "tree"
+        ? results(task, "t")
+        : map((entry) => (entry.ordinal < 3 ? failed({ class: "bad_input" }) : emitted()))(task);
     });
     expect(await statusOf(jobId)).toBe("completed");
     expect(sizes.sort()).toEqual([1, 1, 2, 2, 2, 2]);
@@ -132,7 +149,9 @@ describe("trees", () => {
     let healed = false;
     const run = () =>
       engine.drain((task) =>
-        task.kind === "tree" ? results(task, "t") : map((entry) => (entry.ordinal === 4 && !healed ? failed({ class: "bad_input" }) : emitted()))(task),
+        task.kind === "tree"
+          ? results(task, "t")
+          : map((entry) => (entry.ordinal === 4 && !healed ? failed({ class: "bad_input" }) : emitted()))(task),
       );
     await run();
     expect(await statusOf(jobId)).toBe("failed");
@@ -165,7 +184,10 @@ describe("gather and fan-out", () => {
     await engine.drain((task) => {
       const step = task.stage === 0 ? "a" : task.stage === 1 ? "b" : "g";
       seen.set(step, [...(seen.get(step) ?? []), task]);
-      return { type: "done", results: task.kind === "gather" ? [emitted("g")] : task.entries.map(() => emitted(step, step === "a" ? 4 : 1)) };
+      return {
+        type: "done",
+        results: task.kind === "gather" ? [emitted("g")] : task.entries.map(() => emitted(step, step === "a" ? 4 : 1)),
+      };
     });
     const children = (seen.get("b") ?? []).flatMap((task) => task.entries);
     expect(children.map((entry) => entry.parent).sort()).toEqual([0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]);
