@@ -15,6 +15,9 @@ const ROWS: Readonly<Record<string, (options: Options) => Promise<void>>> = {
   idle: async (options) => (await import("../src/rows/idle.ts")).idle(options),
 };
 
+// Exit handlers end the servers that a row has started.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { rounds: { type: "string", default: "5" } } });
 const row = ROWS[positionals[0] ?? ""];
 const rounds = Number(values.rounds);

@@ -33,6 +33,9 @@ export async function startCluster(): Promise<BenchCluster> {
   const cluster = { binaries, account, folder: join(folder, "data"), password };
   await ensureCluster(cluster);
   const postmaster = await startPostmaster({ ...cluster, logFile: join(folder, "log"), preferredPort: undefined, settings: SETTINGS });
+  // Also where the bench is stopped midway; SIGQUIT is PostgreSQL's immediate shutdown.
+  let running = true;
+  process.once("exit", () => running && process.kill(postmaster.pid, "SIGQUIT"));
   const address = (database: string, login = `postgres:${password}`) => `postgres://${login}@127.0.0.1:${postmaster.port}/${database}`;
   const emptyDatabase = async (name: string) => {
     const client = new pg.Client({ connectionString: address("postgres") });
@@ -52,6 +55,7 @@ export async function startCluster(): Promise<BenchCluster> {
     postmasterPid: postmaster.pid,
     async close() {
       await stopPostmaster(postmaster, 10_000);
+      running = false;
       await rm(folder, { recursive: true, force: true });
     },
   };

@@ -14,6 +14,8 @@ export async function startRedis(): Promise<{ port: number; close: () => Promise
     stdio: ["ignore", "pipe", "inherit"],
   });
   const exited = once(server, "exit");
+  // Also where the bench is stopped midway.
+  process.once("exit", () => server.kill("SIGKILL"));
   await new Promise<void>((ready, failed) => {
     server.once("error", (error) =>
       failed(new Error("redis-server can't be started; install it: apt-get install redis-server", { cause: error })),
