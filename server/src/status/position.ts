@@ -58,6 +58,11 @@ function fromBase36(text: string): bigint {
   return value;
 }
 
+/** Has whoever stands at `position` read the events of this transaction? */
+export function isVisible({ xmin, xmax, running }: Position, xid: bigint): boolean {
+  return xid < xmin || (xid < xmax && !running.includes(xid));
+}
+
 /** What is visible in `position` of the transactions up to `xid`. */
 export function upTo(position: Position, xid: bigint): Position {
   const xmax = xid + 1n;

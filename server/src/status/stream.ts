@@ -1,13 +1,14 @@
 import type { Writable } from "node:stream";
+import { encodeId } from "@filemill/contract/ids.ts";
 import { TERMINAL_JOB_STATUSES, type JobStatus } from "@filemill/contract/status.ts";
 import { notFound } from "../errors.ts";
-import type { Database } from "../db/database.ts";
+import type { Database, Transaction } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { createConnection, type ClientConnection } from "./client-connection.ts";
 import { endMessage, eventMessage, progressMessage } from "./message.ts";
-import { BEGINNING, positionsBehind, type Position } from "./position.ts";
-import { replayEvents, type StoredEvent } from "./read-events.ts";
+import { BEGINNING, isVisible, positionsBehind, type Position } from "./position.ts";
+import { currentPosition, replayEvents, type StoredEvent } from "./read-events.ts";
 import type { EventReader, Listener } from "./reader.ts";
 import type { JobSnapshots } from "./snapshot.ts";
 
@@ -26,8 +27,9 @@ export interface StreamRequest {
  * them; a job's stream ends behind the event that ends the job. Every event is delivered at least once, in the order of
  * (transaction, id).
  *
- * Nothing falls between history and present: the subscription comes first and says from which place on it will tell;
- * the replay reads exactly up to that place, and what is told meanwhile waits.
+ * Nothing falls between history and present: the subscription comes first, then the place where history ends is taken,
+ * and what is told meanwhile waits. The reader may stand a quarter of a second behind that place; what it tells again
+ * is left out.
  */
 export interface EventStreams {
   /** Resolves when live; rejects Problem `not_found` for a job that the tenant doesn't have. */
@@ -60,13 +62,12 @@ export function createEventStreams(parts: Parts): EventStreams {
     let connection: ClientConnection | undefined;
     const subscription = await parts.reader.subscribe({ tenantId, jobId }, (batch) => deliver(batch));
     try {
-      // Read behind the place of the subscription: an end that is not told later is seen here.
-      const job = jobId === undefined ? undefined : await readJob(parts.database, tenantId, jobId);
+      const { job, now } = await readStart(parts.database, request);
       const live = connect(request, () => subscription.end());
       connection = live;
-      const ended = await replay({ request, to: subscription.from, connection: live, job });
+      const ended = await replay({ request, to: now, connection: live, job });
       if (ended || !live.open) return live.end();
-      deliver = (batch) => deliverLive(live, job, batch);
+      deliver = (batch) => deliverLive({ connection: live, job, since: now }, batch);
       for (const batch of pending) deliver(batch);
       if (job !== undefined && isEnd(job.status) && live.open) {
         live.send(endMessage({ id: job.id, status: job.status, finishedAt: job.finishedAt }));
@@ -118,7 +119,13 @@ export function createEventStreams(parts: Parts): EventStreams {
     return false;
   }
 
-  function deliverLive(connection: ClientConnection, job: Job | undefined, { events, before, after }: Parameters<Listener>[0]): void {
+  function deliverLive(
+    live: { connection: ClientConnection; job: Job | undefined; since: Position },
+    batch: Parameters<Listener>[0],
+  ): void {
+    const { connection, job, since } = live;
+    const { before, after } = batch;
+    const events = batch.events.filter((event) => !isVisible(since, event.xid));
     const positions = positionsBehind(events, before, after);
     for (const [index, event] of events.entries()) {
       if (!connection.open) return;
@@ -150,14 +157,20 @@ interface Job {
   readonly lastStart: number;
 }
 
-async function readJob(database: Database, tenantId: string, jobId: string): Promise<Job> {
-  const [job] = await database.asTenant(tenantId, (transaction) =>
-    transaction.query<Job>(sql`
-      SELECT jobs.id, jobs.status, jobs.finished_at AS "finishedAt",
-        coalesce((SELECT max(events.id) FROM events WHERE events.job_id = jobs.id AND events.type = 'job.running'), 0)::bigint AS "lastStart"
-      FROM jobs WHERE jobs.id = ${jobId}::uuid AND jobs.tenant_id = ${tenantId}::uuid`),
-  );
-  if (!job) throw notFound("job", jobId);
+/** The job before the place: where it has ended, its end lies before the place too. */
+async function readStart(database: Database, { tenantId, jobId }: StreamRequest): Promise<{ job: Job | undefined; now: Position }> {
+  return database.asTenant(tenantId, async (transaction) => {
+    const job = jobId === undefined ? undefined : await readJob(transaction, tenantId, jobId);
+    return { job, now: await currentPosition(transaction) };
+  });
+}
+
+async function readJob(transaction: Transaction, tenantId: string, jobId: string): Promise<Job> {
+  const [job] = await transaction.query<Job>(sql`
+    SELECT jobs.id, jobs.status, jobs.finished_at AS "finishedAt",
+      coalesce((SELECT max(events.id) FROM events WHERE events.job_id = jobs.id AND events.type = 'job.running'), 0)::bigint AS "lastStart"
+    FROM jobs WHERE jobs.id = ${jobId}::uuid AND jobs.tenant_id = ${tenantId}::uuid`);
+  if (!job) throw notFound("job", encodeId("job", jobId));
   return job;
 }
 
