@@ -24,7 +24,7 @@ export function pipelinesOf(transport: Transport): Pipelines {
   return {
     list: (query) => listOf(transport, "/api/v1/pipelines", query),
     get: (name) => transport.json({ method: "GET", path: one(name) }),
-    put: (name, document) => transport.json({ method: "PUT", path: one(name), json: document, retry: "refused" }),
+    put: (name, document) => transport.json({ method: "PUT", path: one(name), json: document }),
     lint: (document) => transport.json({ method: "POST", path: "/api/v1/pipelines/lint", json: document }),
     remove: (name) => transport.json({ method: "DELETE", path: one(name) }),
   };

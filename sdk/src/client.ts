@@ -17,9 +17,9 @@ export interface Client {
 }
 
 /**
- * A client of one server; nothing is sent before the first call. Reads, deletes and POSTs (which carry an
- * Idempotency-Key) are repeated with growing pauses on 429, 503 and lost connections; uploads only where they were
- * refused. Runs in Node and in browsers.
+ * A client of one server; nothing is sent before the first call. Calls are repeated with growing pauses on 429, 503 and
+ * lost connections; those that change something carry an Idempotency-Key, so that the server does each once. Runs in
+ * Node and in browsers.
  */
 export function connect(options: ConnectOptions): Client {
   const transport = createTransport(options);

@@ -40,7 +40,7 @@ test("a file is sent with its length and its bytes are counted on the way", asyn
     length = request.headers["content-length"];
     target = request.url;
     for await (const chunk of request) received.push(chunk);
-    response.writeHead(201).end(JSON.stringify(FILE));
+    response.writeHead(201).end(JSON.stringify({ files: [FILE] }));
   });
   let counted = 0;
   const upload = await uploadFromDisk(path, { onBytes: (bytes) => (counted += bytes) });

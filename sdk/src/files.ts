@@ -1,6 +1,7 @@
 import type { FileResource, FileSummary, Metadata, UploadAnswer } from "@filemill/contract/files.ts";
 import type { JobAccepted } from "@filemill/contract/jobs.ts";
 import type { PipelineDocument } from "@filemill/contract/pipeline.ts";
+import { FilemillError } from "./error.ts";
 import { listOf, type List, type ListQuery } from "./pages.ts";
 import type { Transport } from "./transport.ts";
 
@@ -40,19 +41,22 @@ const FILES = "/api/v1/files";
 export function filesOf(transport: Transport): Files {
   const one = (id: string) => `${FILES}/${encodeURIComponent(id)}`;
   const post = <T>(content: FormData, signal: AbortSignal | undefined) =>
-    transport.json<T>({ method: "POST", path: FILES, content, retry: "refused", signal });
+    transport.json<T>({ method: "POST", path: FILES, content, signal });
 
   return {
-    put: ({ name, content }, options = {}) =>
-      transport.json({
+    async put({ name, content }, options = {}) {
+      const { files } = await transport.json<UploadAnswer>({
         method: "PUT",
         path: one(name),
         content,
         query: metadataQuery(options.metadata),
-        headers: { "content-type": "application/octet-stream", "idempotency-key": crypto.randomUUID() },
-        retry: "refused",
+        headers: { "content-type": "application/octet-stream" },
         signal: options.signal,
-      }),
+      });
+      const [file] = files;
+      if (file) return file;
+      throw new FilemillError({ code: "bad_answer", status: 201, detail: `The server did not say what became of "${name}".` });
+    },
     async putMany(uploads, options = {}) {
       const answer = await post<UploadAnswer>(formOf(uploads, options), options.signal);
       return answer.files;

@@ -13,13 +13,6 @@ export interface ConnectOptions {
   readonly fetch?: typeof fetch | undefined;
 }
 
-/**
- * How a call may be repeated.
- * `safe`: any trouble (reads, deletes, and POSTs, which all carry an Idempotency-Key).
- * `refused`: only where the server surely kept nothing (429, 503, connection refused): uploads, because every PUT makes a file.
- */
-export type Retry = "safe" | "refused";
-
 export interface Call {
   readonly method: "GET" | "PUT" | "POST" | "DELETE";
   /** Below the base URL, for example `/api/v1/files`. */
@@ -28,7 +21,6 @@ export interface Call {
   readonly json?: unknown;
   readonly content?: Blob | FormData | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  readonly retry?: Retry | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -52,7 +44,7 @@ export function createTransport(options: ConnectOptions): Transport {
     for (let attempt = 0; ; attempt++) {
       const outcome = await once(call, headers);
       if (outcome instanceof Response) return outcome;
-      if (attempt >= retries || !mayRepeat(outcome, call.retry ?? "safe")) throw outcome;
+      if (attempt >= retries || !mayRepeat(outcome)) throw outcome;
       await pause(backoffMs(attempt, outcome.retryAfter), call.signal);
     }
   }
@@ -89,15 +81,15 @@ function headersOf(call: Call, key: string | undefined): Headers {
   const headers = new Headers(call.headers);
   if (key !== undefined) headers.set("authorization", `Bearer ${key}`);
   if (call.json !== undefined) headers.set("content-type", "application/json");
-  // One key for all tries of one call, so that a repeated POST does its work once.
-  if (call.method === "POST" && !headers.has("idempotency-key")) headers.set("idempotency-key", crypto.randomUUID());
+  // One key for all tries of one call, so that a repeated one does its work once. An uploading PUT makes a file each time too.
+  if ((call.method === "POST" || call.method === "PUT") && !headers.has("idempotency-key"))
+    headers.set("idempotency-key", crypto.randomUUID());
   return headers;
 }
 
-function mayRepeat(error: FilemillError, retry: Retry): boolean {
-  if (error.status === 429 || error.status === 503) return true;
-  if (error.status !== 0) return false;
-  return retry === "safe" || error.detail.includes("ECONNREFUSED");
+/** Refused for now, or no answer: as every call that changes something has its key, it may be sent again even where it arrived. */
+function mayRepeat({ status }: FilemillError): boolean {
+  return status === 0 || status === 429 || status === 503;
 }
 
 async function parse(response: Response): Promise<unknown> {

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 import type { JobResource } from "@filemill/contract/jobs.ts";
 import type { Context } from "../context.ts";
-import { CliError } from "../exit.ts";
+import { CliError, explain } from "../exit.ts";
 import { freePath } from "../files/names.ts";
 import { localFiles, type LocalFile } from "../files/paths.ts";
 import { sendFiles } from "../files/send.ts";
@@ -41,7 +41,7 @@ export async function demo(context: Context, options: { keep: boolean }): Promis
     }
   } catch (error) {
     if (context.signal.aborted) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = explain(error).lines.join("\n");
     throw new CliError(`The demo failed: ${reason}\nThe end of the platform's log:\n${await platform.logTail()}`, 1, { cause: error });
   } finally {
     if (!kept) await platform.stop();
