@@ -37,7 +37,7 @@ export async function claim(transaction: Transaction, options: ClaimOptions): Pr
   if (ring.length === 0) return { tasks: [], cursor: options.cursor };
   const shares = await dividedShares(transaction, ring, options);
   const tasks = shares.length === 0 ? [] : await take(transaction, shares, options);
-  return { tasks, cursor: ring.at(-1)?.tenant_id ?? options.cursor };
+  return { tasks, cursor: servedLast({ ring, shares, tasks, want: options.want }) ?? options.cursor };
 }
 
 interface RingRow {
@@ -85,13 +85,17 @@ async function dividedShares(transaction: Transaction, ring: readonly RingRow[],
     .filter((share) => share.tasks > 0);
 }
 
-/** Free places of the tenants that have a cap; a tenant that another claim is counting right now has none for us. */
+/**
+ * Free places of the tenants that have a cap; a tenant that another claim is counting right now has none for us. The lock
+ * is not FOR UPDATE, because every row inserted with a reference to the tenant (a file, a job) holds a key-share lock on
+ * it: with that, a tenant that uploads all the time would hardly ever be served.
+ */
 async function roomUnderCaps(transaction: Transaction, ring: readonly RingRow[]): Promise<Map<string, number>> {
   const capped = ring.filter((row) => row.max_running !== null).map((row) => row.tenant_id);
   const room = new Map<string, number>(capped.map((tenantId) => [tenantId, 0]));
   if (capped.length === 0) return room;
   const locked = await transaction.query<{ id: string }>(
-    sql`SELECT id FROM tenants WHERE id = ANY(${capped}::uuid[]) ORDER BY id FOR UPDATE SKIP LOCKED`,
+    sql`SELECT id FROM tenants WHERE id = ANY(${capped}::uuid[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED`,
   );
   const rows = await transaction.query<{ id: string; room: number }>(sql`
     SELECT id, max_running - (
@@ -145,6 +149,33 @@ async function take(transaction: Transaction, shares: readonly Share[], { worker
   );
 }
 
+interface Round {
+  readonly ring: readonly RingRow[];
+  readonly shares: readonly Share[];
+  readonly tasks: readonly ClaimedTask[];
+  readonly want: number;
+}
+
+/**
+ * Where the next ring starts: behind the last tenant whose share was handed out whole. Shares are rounded up, so that
+ * `want` can run out before the ring does; those it did not reach must come first the next time, or three tenants that
+ * share four places would be two that are served and one that never is.
+ */
+function servedLast({ ring, shares, tasks, want }: Round): string | undefined {
+  if (tasks.length < want) return ring.at(-1)?.tenant_id;
+  const shareOf = new Map(shares.map((share) => [share.tenantId, share.tasks]));
+  let left = want;
+  let last: string | undefined;
+  for (const { tenant_id: tenantId } of ring) {
+    const taken = tasks.filter((task) => task.tenantId === tenantId).length;
+    left -= taken;
+    if (left === 0 && taken < (shareOf.get(tenantId) ?? 0)) return last;
+    last = tenantId;
+    if (left === 0) return last;
+  }
+  return last;
+}
+
 /** Runs an UPDATE of tasks and gives the changed ones with their inputs, in the order in which they are handed out. */
 export async function changedTasks(transaction: Transaction, update: Statement): Promise<ClaimedTask[]> {
   const rows = await transaction.query<ClaimedRow>(sql`
@@ -169,7 +200,7 @@ function claimedTask(row: ClaimedRow): ClaimedTask {
     stage: row.stage,
     kind: row.kind,
     lane: row.lane,
-    priority: -row.rank,
+    priority: 0 - row.rank,
     attempts: row.attempts,
     losses: row.losses,
     maxAttempts: row.max_attempts,
