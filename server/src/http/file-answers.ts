@@ -1,7 +1,7 @@
 import type { FileResource, FileSummary } from "@filemill/contract/files.ts";
 import { encodeId } from "@filemill/contract/ids.ts";
 import type { FileRow } from "../uploads/find-files.ts";
-import type { StoredFile } from "../uploads/stored-file.ts";
+import type { StoredFile } from "../record/files.ts";
 
 /** A file just received, as the wire shows it. */
 export function fileSummary(file: StoredFile): FileSummary {

@@ -9,7 +9,7 @@ import type { ObjectStore } from "../storage/object-store.ts";
 import { discardFiles } from "./commit.ts";
 import { readMultipart, type MultipartForm } from "./multipart.ts";
 import { receiveFile } from "./receive.ts";
-import type { StoredFile } from "./stored-file.ts";
+import type { StoredFile } from "../record/files.ts";
 
 export interface FormUpload {
   readonly tenantId: string;

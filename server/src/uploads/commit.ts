@@ -8,9 +8,9 @@ import { submitJob } from "../jobs/submit.ts";
 import type { SubmittedJob } from "../jobs/submission.ts";
 import { appendAudit } from "../record/audit.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
-import { insertFiles } from "./record-files.ts";
-import { deleteContent } from "./store-content.ts";
-import type { StoredFile } from "./stored-file.ts";
+import { insertFiles } from "../record/files.ts";
+import { deleteContent } from "../storage/store-content.ts";
+import type { StoredFile } from "../record/files.ts";
 
 export interface UploadServices {
   readonly database: Database;

@@ -7,7 +7,8 @@ import { StorageError } from "../errors.ts";
 import { openContent } from "../outputs/content.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { receiveFile, type Reception } from "./receive.ts";
-import { MAX_INLINE_BYTES, MAX_SEGMENT_BYTES, type StoredFile } from "./stored-file.ts";
+import type { StoredFile } from "../record/files.ts";
+import { MAX_INLINE_BYTES, MAX_SEGMENT_BYTES } from "../storage/stored-content.ts";
 
 const TENANT = "0193f0aa-0000-7000-8000-000000000001";
 const GONE = new Error("the client went away");

@@ -5,8 +5,8 @@ import { v7 as uuidv7 } from "uuid";
 import { Problem } from "../errors.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { detectMediaType, HEAD_BYTES } from "./media-type.ts";
-import { deleteContent, storeContent } from "./store-content.ts";
-import type { StoredFile } from "./stored-file.ts";
+import { deleteContent, storeContent } from "../storage/store-content.ts";
+import type { StoredFile } from "../record/files.ts";
 
 export interface Reception {
   readonly store: ObjectStore;

@@ -9,9 +9,9 @@ import { JobsCancelled } from "../jobs/advance/stage-rows.ts";
 import { sweepTasks } from "../jobs/cancel.ts";
 import { recordOutputs, type OutputRow } from "../outputs/record.ts";
 import { hold } from "../queue/hold.ts";
-import { insertFiles } from "../uploads/record-files.ts";
+import { insertFiles } from "../record/files.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
-import type { StoredFile } from "../uploads/stored-file.ts";
+import type { StoredFile } from "../record/files.ts";
 
 /** All that becomes true, or not, with one task. */
 export interface Completion {

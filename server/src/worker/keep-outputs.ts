@@ -7,8 +7,8 @@ import type { OutputRow } from "../outputs/record.ts";
 import type { EntryResult, KeptOutput } from "../processors/stage-run.ts";
 import type { ClaimedTask, Entry } from "../queue/task.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
-import { deleteContent, storeContent } from "../uploads/store-content.ts";
-import type { StoredFile } from "../uploads/stored-file.ts";
+import { deleteContent, storeContent } from "../storage/store-content.ts";
+import type { StoredFile } from "../record/files.ts";
 
 /** What a task's results become once their bytes are durable; nothing of it is visible yet. */
 export interface Kept {

@@ -14,7 +14,7 @@ import { loadCatalogue, type Catalogue } from "../../src/processors/catalogue.ts
 import { openDiskStore } from "../../src/storage/disk.ts";
 import type { ObjectStore } from "../../src/storage/object-store.ts";
 import { receiveFile } from "../../src/uploads/receive.ts";
-import { insertFiles } from "../../src/uploads/record-files.ts";
+import { insertFiles } from "../../src/record/files.ts";
 import { openHostPool, type HostPool } from "../../src/worker/host/pool.ts";
 import { detectSandbox } from "../../src/worker/host/sandbox.ts";
 import { startWorker, type Worker, type WorkerOptions } from "../../src/worker/loop.ts";

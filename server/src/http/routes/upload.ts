@@ -10,7 +10,7 @@ import { acceptForm } from "../../uploads/accept-form.ts";
 import { commitUpload } from "../../uploads/commit.ts";
 import { fileName } from "../../uploads/file-name.ts";
 import { receiveFile, tooLarge } from "../../uploads/receive.ts";
-import type { StoredFile } from "../../uploads/stored-file.ts";
+import type { StoredFile } from "../../record/files.ts";
 import { fileSummary } from "../file-answers.ts";
 import { metadataOf } from "../metadata-query.ts";
 import type { Services } from "../services.ts";

@@ -1,12 +1,37 @@
 import { encodeId } from "@filemill/contract/ids.ts";
+import type { Metadata } from "@filemill/contract/files.ts";
 import type { Transaction } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
-import { appendEvents } from "../record/events.ts";
-import type { StoredFile } from "./stored-file.ts";
+import { appendEvents } from "./events.ts";
+
+/** A file whose bytes are durable and whose rows are not there yet. */
+export interface StoredFile {
+  /** UUIDv7. */
+  readonly id: string;
+  readonly tenantId: string;
+  readonly name: string;
+  readonly sizeBytes: number;
+  /** 32 bytes, of the plain content. */
+  readonly sha256: Buffer;
+  readonly mediaType: string;
+  readonly origin: "upload" | "output" | "intermediate";
+  /** Of outputs and intermediates. */
+  readonly jobId?: string;
+  readonly step?: string;
+  readonly metadata: Metadata;
+  /** What storage/store-content.ts gives. */
+  readonly content: { readonly inline: Buffer } | { readonly segments: readonly Segment[] };
+}
+
+interface Segment {
+  readonly store: string;
+  readonly key: string;
+  readonly sizeBytes: number;
+}
 
 /**
  * Makes stored content visible: the rows of files, their segments and inline contents, one statement each, and an event
- * `file.stored` for every file that users see. Inside the caller's transaction, as the tenant or as the system.
+ * `file.stored` for every upload (outputs show as progress of their job, not as an event each). Inside the caller's transaction, as the tenant or as the system.
  */
 export async function insertFiles(transaction: Transaction, files: readonly StoredFile[]): Promise<void> {
   if (files.length === 0) return;
@@ -20,12 +45,11 @@ export async function insertFiles(transaction: Transaction, files: readonly Stor
       ${files.map(({ metadata }) => JSON.stringify(metadata))}::jsonb[])`);
   await insertSegments(transaction, files);
   await insertInline(transaction, files);
-  const seen = files.filter(({ origin }) => origin !== "intermediate");
+  const uploads = files.filter(({ origin }) => origin === "upload");
   await appendEvents(
     transaction,
-    seen.map((file) => ({
+    uploads.map((file) => ({
       tenantId: file.tenantId,
-      jobId: file.jobId ?? null,
       type: "file.stored" as const,
       data: { file_id: encodeId("file", file.id), name: file.name, size: file.sizeBytes, media_type: file.mediaType },
     })),

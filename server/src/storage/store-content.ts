@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
-import { segmentKey } from "../storage/keys.ts";
-import type { ObjectStore } from "../storage/object-store.ts";
-import { MAX_INLINE_BYTES, MAX_SEGMENT_BYTES, type StoredContent, type StoredSegment } from "./stored-file.ts";
+import { segmentKey } from "./keys.ts";
+import type { ObjectStore } from "./object-store.ts";
+import { MAX_INLINE_BYTES, MAX_SEGMENT_BYTES, type StoredContent, type StoredSegment } from "./stored-content.ts";
 
 export interface ContentPlace {
   readonly store: ObjectStore;
