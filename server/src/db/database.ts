@@ -25,6 +25,8 @@ export interface Transaction {
 export interface Database {
   asTenant<T>(tenantId: string, work: (transaction: Transaction) => Promise<T>): Promise<T>;
   asSystem<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
+  /** NOTIFY for each [channel, payload], in one round trip and outside any transaction of ours. */
+  notify(messages: readonly (readonly [string, string])[]): Promise<void>;
   /** A connection of one's own for LISTEN; the caller ends it. */
   connect(): Promise<pg.Client>;
   close(): Promise<void>;
@@ -85,6 +87,10 @@ export function openDatabase(options: DatabaseOptions): Database {
       );
     },
     asSystem: (work) => transact("BEGIN; SET LOCAL ROLE filemill_system; SET LOCAL search_path = filemill", work),
+    async notify(messages) {
+      const values = [messages.map(([channel]) => channel), messages.map(([, payload]) => payload)];
+      await pool.query("SELECT pg_notify(channel, payload) FROM unnest($1::text[], $2::text[]) AS given(channel, payload)", values);
+    },
     async connect() {
       const client = new pg.Client(connection);
       await client.connect();

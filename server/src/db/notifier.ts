@@ -1,5 +1,4 @@
 import type { Database } from "./database.ts";
-import { sql } from "./sql.ts";
 
 /**
  * Sends NOTIFY after commits and outside their transactions, because a NOTIFY inside takes a lock that all commits of the
@@ -22,11 +21,7 @@ export function openNotifier(database: Database, options: { enabled: boolean; on
       const batch = [...pending.values()];
       pending = new Map();
       try {
-        await database.asSystem((transaction) =>
-          transaction.query(sql`
-            SELECT pg_notify(channel, payload)
-            FROM unnest(${batch.map(([channel]) => channel)}::text[], ${batch.map(([, payload]) => payload)}::text[]) AS given(channel, payload)`),
-        );
+        await database.notify(batch);
       } catch (error) {
         options.onError?.(error);
       }

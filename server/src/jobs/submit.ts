@@ -1,46 +1,73 @@
 import { v7 as uuidv7 } from "uuid";
 import type { Transaction } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
+import { insertTasks } from "../queue/insert-tasks.ts";
 import { appendEvents } from "../record/events.ts";
-import { advanceJobs } from "./advance/advance-jobs.ts";
+import { keepArrivals } from "./advance/arrivals.ts";
+import { closeStages } from "./advance/close-stages.ts";
 import { deliver, newAdvance, type JobAdvance } from "./advance/deliveries.ts";
+import { makeTasks } from "./advance/make-tasks.ts";
+import { addDeltas, type StageRow } from "./advance/stage-rows.ts";
 import type { Plan } from "./plan.ts";
 import type { Submission, SubmittedJob } from "./submission.ts";
 
 /**
  * Records a job and makes its first tasks ready, inside the caller's transaction (as the tenant): with the files it takes,
  * where they come in the same request, or not at all. Announce `lanes` after the commit.
+ *
+ * The job's counters are worked out before they are written, so that a small job costs three statements: nobody else can
+ * see it yet, and there is nothing to lock.
  */
 export async function submitJob(transaction: Transaction, submission: Submission): Promise<SubmittedJob> {
+  const { tenantId, pipeline } = submission;
   const jobId = uuidv7();
-  await insertJob(transaction, jobId, submission);
-  await insertStages(transaction, jobId, submission);
-  const event = { tenantId: submission.tenantId, jobId, type: "job.queued" as const, data: { pipeline: submission.pipeline.name } };
-  await appendEvents(transaction, [event]);
-  const lanes = await advanceJobs(transaction, [inputsOf(jobId, submission)]);
+  const rows = newStages(jobId, submission);
+  const advance = inputsOf(jobId, submission);
+  const tasks = await makeTasks(transaction, advance, rows);
+  await keepArrivals(transaction, advance);
+  addDeltas(rows, advance);
+  const lanes = await closeStages(transaction, advance, rows);
+  for (const task of tasks) lanes.add(task.lane);
+  await insertJob(transaction, submission, rows);
+  await insertTasks(transaction, tasks);
+  await appendEvents(transaction, [{ tenantId, jobId, type: "job.queued", data: { pipeline: pipeline.name } }]);
   return { jobId, lanes };
 }
 
-async function insertJob(transaction: Transaction, jobId: string, submission: Submission): Promise<void> {
-  const { tenantId, pipeline, inputs, priority, metadata } = submission;
-  await transaction.execute(sql`
-    INSERT INTO jobs (id, tenant_id, priority, pipeline_name, pipeline_version, input_items, input_bytes, next_ordinal)
-    VALUES (${jobId}::uuid, ${tenantId}::uuid, ${priority}, ${pipeline.name}, ${pipeline.version}, ${inputs.length},
-      ${inputs.reduce((sum, input) => sum + input.sizeBytes, 0)}, ${inputs.length})`);
-  await transaction.execute(sql`
-    INSERT INTO job_specs (job_id, tenant_id, document, params, plan, metadata)
-    VALUES (${jobId}::uuid, ${tenantId}::uuid, ${JSON.stringify(pipeline.document)}::jsonb, ${JSON.stringify(pipeline.params)}::jsonb,
-      ${JSON.stringify(pipeline.plan)}::jsonb, ${JSON.stringify(metadata)}::jsonb)`);
+function newStages(jobId: string, { pipeline: { plan }, inputs }: Submission): StageRow[] {
+  const zero = { openTasks: 0, itemsIn: 0, succeeded: 0, skipped: 0, dead: 0, moved: 0, deadTasks: 0 };
+  return plan.stages.map((stage, no) => ({
+    ...zero,
+    jobId,
+    stage: no,
+    status: "open",
+    openFeeders: stage.feeders.length,
+    leaves: leavesOf(plan, no, inputs.length),
+  }));
 }
 
-async function insertStages(transaction: Transaction, jobId: string, { tenantId, pipeline: { plan }, inputs }: Submission): Promise<void> {
+async function insertJob(transaction: Transaction, submission: Submission, rows: readonly StageRow[]): Promise<void> {
+  const { tenantId, pipeline, inputs, priority, metadata } = submission;
+  const bytes = inputs.reduce((sum, input) => sum + input.sizeBytes, 0);
+  const column = <T>(pick: (row: StageRow) => T): T[] => rows.map(pick);
   await transaction.execute(sql`
-    INSERT INTO job_stages (job_id, stage, tenant_id, kind, open_feeders, leaves)
-    SELECT ${jobId}::uuid, stage, ${tenantId}::uuid, kind, open_feeders, leaves
-    FROM unnest(
-      ${plan.stages.map((stage) => stage.no)}::smallint[], ${plan.stages.map((stage) => stage.kind)}::text[],
-      ${plan.stages.map((stage) => stage.feeders.length)}::smallint[], ${plan.stages.map((_stage, no) => leavesOf(plan, no, inputs.length))}::bigint[]
-    ) AS given(stage, kind, open_feeders, leaves)`);
+    WITH job AS (
+      INSERT INTO jobs (id, tenant_id, priority, pipeline_name, pipeline_version, input_items, input_bytes, next_ordinal)
+      VALUES (${rows[0]?.jobId}::uuid, ${tenantId}::uuid, ${priority}, ${pipeline.name}, ${pipeline.version}, ${inputs.length}, ${bytes}, ${inputs.length})
+      RETURNING id, tenant_id
+    ), spec AS (
+      INSERT INTO job_specs (job_id, tenant_id, document, params, plan, metadata)
+      SELECT id, tenant_id, ${JSON.stringify(pipeline.document)}::jsonb, ${JSON.stringify(pipeline.params)}::jsonb,
+        ${JSON.stringify(pipeline.plan)}::jsonb, ${JSON.stringify(metadata)}::jsonb
+      FROM job
+    )
+    INSERT INTO job_stages (job_id, tenant_id, stage, kind, status, open_tasks, open_feeders, items_in, leaves)
+    SELECT job.id, job.tenant_id, given.*
+    FROM job, unnest(
+      ${column((row) => row.stage)}::smallint[], ${pipeline.plan.stages.map((stage) => stage.kind)}::text[], ${column((row) => row.status)}::text[],
+      ${column((row) => row.openTasks)}::int[], ${column((row) => row.openFeeders)}::smallint[], ${column((row) => row.itemsIn)}::bigint[],
+      ${column((row) => row.leaves)}::bigint[]
+    ) AS given(stage, kind, status, open_tasks, open_feeders, items_in, leaves)`);
 }
 
 /** Leaves of a tree whose size is known now: one for each input and each step that feeds it. */
