@@ -24,11 +24,7 @@ const LOADERS = ["Jpeg", "Png", "Webp", "Heif", "Nsgif", "Tiff"].map((name) => `
  * `type_mismatch` where it is one of another kind than it claims, `limit_exceeded` above `maxPixels`.
  */
 export async function openImage(input: InputFile, maxPixels: number): Promise<OpenImage> {
-  const { default: sharp } = await import("sharp");
-  sharp.block({ operation: ["VipsForeignLoad"] });
-  sharp.unblock({ operation: LOADERS });
-  // libvips remembers results by path, and paths of a scratch folder are used again for other files.
-  sharp.cache(false);
+  const sharp = await guardedSharp();
   // "error" ends on truncated and damaged data, yet takes photos of cameras that add a few stray bytes.
   const image = sharp(input.path, { limitInputPixels: false, failOn: "error" });
   const header = await image.metadata().catch((cause: unknown) => {
@@ -45,6 +41,23 @@ export async function openImage(input: InputFile, maxPixels: number): Promise<Op
   }
   if (width * height > maxPixels) throw tooManyPixels(input, { width, height, maxPixels });
   return { image, header: { ...header, format, width, height } };
+}
+
+let guarded: Promise<typeof import("sharp").default> | undefined;
+
+/**
+ * sharp with the loaders above alone. Restricted once a process: what is being opened between a block and its unblock
+ * fails as "not a known file format", which calls side by side met.
+ */
+function guardedSharp(): Promise<typeof import("sharp").default> {
+  guarded ??= import("sharp").then(({ default: sharp }) => {
+    sharp.block({ operation: ["VipsForeignLoad"] });
+    sharp.unblock({ operation: LOADERS });
+    // libvips remembers results by path, and paths of a scratch folder are used again for other files.
+    sharp.cache(false);
+    return sharp;
+  });
+  return guarded;
 }
 
 /** What libvips threw while it decoded, as the user's BadInput. Trouble of the machine itself is thrown on as it is. */
