@@ -3,6 +3,7 @@ import type { Transaction } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import { insertTasks } from "../queue/insert-tasks.ts";
 import { appendEvents } from "../record/events.ts";
+import { endJobs } from "./advance/advance-jobs.ts";
 import { keepArrivals } from "./advance/arrivals.ts";
 import { closeStages } from "./advance/close-stages.ts";
 import { deliver, newAdvance, type JobAdvance } from "./advance/deliveries.ts";
@@ -31,6 +32,8 @@ export async function submitJob(transaction: Transaction, submission: Submission
   await insertJob(transaction, submission, rows);
   await insertTasks(transaction, tasks);
   await appendEvents(transaction, [{ tenantId, jobId, type: "job.queued", data: { pipeline: pipeline.name } }]);
+  // Without an input there is nothing that could end it later.
+  if (rows.every((row) => row.status === "closed")) await endJobs(transaction, [{ advance, rows }]);
   return { jobId, lanes };
 }
 

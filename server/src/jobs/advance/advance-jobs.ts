@@ -37,8 +37,11 @@ export async function advanceJobs(transaction: Transaction, advances: readonly J
   return lanes;
 }
 
-/** completed = no dead item and no dead reduce; failed = finished with at least one. */
-async function endJobs(transaction: Transaction, ended: readonly { advance: JobAdvance; rows: readonly StageRow[] }[]): Promise<void> {
+/** Ends jobs whose stages are all closed. completed = no dead item and no dead reduce; failed = finished with at least one. */
+export async function endJobs(
+  transaction: Transaction,
+  ended: readonly { advance: JobAdvance; rows: readonly StageRow[] }[],
+): Promise<void> {
   const statuses = ended.map(({ rows }) => (rows.some((row) => row.dead > 0 || row.deadTasks > 0) ? "failed" : "completed"));
   await transaction.execute(sql`
     UPDATE jobs SET status = given.status, finished_at = now(), started_at = coalesce(started_at, now())
