@@ -7,7 +7,7 @@ import type { Processor } from "../processors/processor.ts";
 import { readParamsSchema } from "./pipelines/params-schema.ts";
 import { substitute } from "./pipelines/template.ts";
 import { issuesOfZod } from "./pipelines/zod-issues.ts";
-import { givesExactlyOne } from "./plan-counts.ts";
+import { givesExactlyOne, mayLoseItems } from "./plan-counts.ts";
 import { groupIntoStages, type StageGroup } from "./plan-stages.ts";
 import type { Plan, StagePlan, StepPlan } from "./plan.ts";
 import { orderSteps } from "./step-order.ts";
@@ -107,7 +107,9 @@ function stagesOf(groups: readonly StageGroup<FilledStep>[]): StagePlan[] {
       steps: group.steps.map((step) => stepPlan(step, groups)),
       feeders,
       takesInputs: group.sources.includes(""),
-      countKnown: above.every((stage) => stage.countKnown && givesExactlyOne(stage, group.sources)),
+      countKnown: above.every(
+        (stage) => stage.countKnown && givesExactlyOne(stage, group.sources) && !(first.kind === "map" && mayLoseItems(stage)),
+      ),
     });
   });
   return stages;
