@@ -47,7 +47,7 @@ function explainAnswer(error: FilemillError): { lines: string[]; exitCode: numbe
 }
 
 export function issueLine(issue: { pointer: string; message: string; suggestion?: string | undefined }): string {
-  const suggestion = issue.suggestion === undefined ? "" : ` Did you mean ${issue.suggestion}?`;
+  const suggestion = issue.suggestion === undefined ? "" : ` ${issue.suggestion}`;
   return `  ${issue.pointer || "/"}: ${issue.message}${suggestion}`;
 }
 

@@ -96,7 +96,7 @@ test("a refused key says where keys come from", async () => {
 test("a pipeline with problems: each with its place, exit code 1", async () => {
   const path = join(folder, "p.json");
   await writeFile(path, "{}");
-  const issues = [{ pointer: "/steps/a/use", message: "no such processor", suggestion: "image.resize" }];
+  const issues = [{ pointer: "/steps/a/use", message: "no such processor", suggestion: "Did you mean image.resize?" }];
   answers.set("POST /api/v1/pipelines/lint", { status: 200, body: { valid: false, issues } });
   const { code, stdout } = await filemill(["pipelines", "lint", path]);
   expect(code).toBe(1);

@@ -20,6 +20,14 @@ export async function describeApi(app: FastifyInstance): Promise<void> {
   app.get("/openapi.json", { schema: { hide: true }, config: { basic: true } }, () => app.swagger());
   await app.register(reference, {
     routePrefix: "/docs",
-    configuration: { url: "/openapi.json", theme: "default", telemetry: false, withDefaultFonts: false },
+    // Nothing of the page may talk to anybody but us.
+    configuration: {
+      url: "/openapi.json",
+      theme: "default",
+      telemetry: false,
+      withDefaultFonts: false,
+      agent: { disabled: true },
+      mcp: { disabled: true },
+    },
   });
 }
