@@ -6,6 +6,8 @@ import { openNotifier } from "../src/db/notifier.ts";
 import { requireMigrated } from "../src/db/require-migrated.ts";
 import { installFailpoint } from "../src/failpoint.ts";
 import { buildApp } from "../src/http/app.ts";
+import { startGarbageRounds } from "../src/lifecycle/garbage-rounds.ts";
+import { laneBacklog } from "../src/jobs/queries-tasks.ts";
 import { loadCatalogue } from "../src/processors/catalogue.ts";
 import { READY_CHANNEL } from "../src/queue/postgres-dispatch.ts";
 import { createStatus } from "../src/status/status.ts";
@@ -21,6 +23,8 @@ const STOP_WITHIN_MS = 10_000;
 const CONNECTIONS = 20;
 /** The API of a killed `npm start` lets go of the port when it has noticed. */
 const PORT_PATIENCE_MS = 4_000;
+/** However many scrape, the lanes are counted once a second. */
+const LANES_KEPT_MS = 1_000;
 
 await runProcess(
   async (shutdown) => {
@@ -44,6 +48,9 @@ await runProcess(
 
     const store = await openDiskStore({ folder: config.storage.folder });
     shutdown.add("the store", () => store.close());
+    const { garbageGraceMs: graceMs } = config.storage;
+    const garbage = startGarbageRounds({ database, store, graceMs, log });
+    shutdown.add("garbage collection", () => garbage.close());
     const notifier = openNotifier(database, {
       enabled: config.dispatch.notify,
       onError: (err) => log.warn({ err }, "workers could not be told of new tasks; they will find them by polling"),
@@ -51,6 +58,7 @@ await runProcess(
     shutdown.add("the notifier", () => notifier.close());
 
     const metrics = createMetrics();
+    metrics.beforeRender(atMostEvery(LANES_KEPT_MS, async () => metrics.lanesAre(await laneBacklog(database))));
     const status = createStatus({ database, log, metrics, listen: config.dispatch.notify });
     shutdown.add("the event reader", () => status.close());
 
@@ -72,6 +80,19 @@ await runProcess(
   },
   { stopWithinMs: STOP_WITHIN_MS },
 );
+
+/** The same look for all who ask within that time; a failed one is not kept. */
+function atMostEvery(milliseconds: number, look: () => Promise<void>): () => Promise<void> {
+  let last: { readonly at: number; readonly done: Promise<void> } | undefined;
+  return async () => {
+    if (last === undefined || performance.now() - last.at > milliseconds) last = { at: performance.now(), done: look() };
+    const { done } = last;
+    await done.catch((error: unknown) => {
+      if (last?.done === done) last = undefined;
+      throw error;
+    });
+  };
+}
 
 async function listen(app: FastifyInstance, { host, port }: HttpConfig): Promise<number> {
   const deadline = performance.now() + PORT_PATIENCE_MS;

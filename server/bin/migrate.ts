@@ -1,5 +1,6 @@
 import { loginOf, readConfig, requireDatabaseUrl } from "../src/config.ts";
 import { migrate } from "../src/db/migrate.ts";
+import { installFailpoint } from "../src/failpoint.ts";
 import { openLog } from "../src/telemetry/log.ts";
 import { runProcess } from "./run-process.ts";
 
@@ -8,6 +9,7 @@ await runProcess(
   async () => {
     const config = readConfig(process.env);
     const log = openLog({ level: config.telemetry.logLevel, process: "migrate" });
+    if (config.failpoints !== undefined) installFailpoint(config.failpoints);
     const url = requireDatabaseUrl(config);
     const applied = await migrate(
       config.database.adminUrl === undefined ? { url } : { url: config.database.adminUrl, login: loginOf(url) },

@@ -1,5 +1,7 @@
+import { once } from "node:events";
+import { flushCompileCache } from "node:module";
 import { createShutdown, type Shutdown } from "../src/shutdown.ts";
-import type { ReadyMessage } from "../src/supervisor.ts";
+import { AWAIT_SETTINGS, isToChild, type FromChild, type ReadyMessage } from "../src/supervisor-messages.ts";
 
 /** Errors of these names are explained by their message alone; everything else is a defect and shows its stack. */
 const EXPLAINED = new Set(["ConfigError", "EmbeddedError", "MigrationError", "CatalogueError", "StartError"]);
@@ -21,9 +23,9 @@ export interface ProcessOptions {
 }
 
 /**
- * The life of a process of ours: start, then run until SIGTERM, SIGINT or, under a parent, until that parent is gone;
- * then stop in reverse order and exit. A second signal exits at once. Under a parent SIGINT is left to it, because a
- * terminal sends Ctrl-C to the whole group.
+ * The life of a process of ours: start, then run until SIGTERM, SIGINT, SIGHUP (its terminal was closed) or, under a
+ * parent, until that parent is gone; then stop in reverse order and exit. A second signal exits at once. Under a parent
+ * SIGINT is left to it, because a terminal may send Ctrl-C to the whole group.
  */
 export async function runProcess(start: (shutdown: Shutdown) => Promise<void>, options: ProcessOptions): Promise<void> {
   const shutdown = createShutdown();
@@ -38,9 +40,11 @@ export async function runProcess(start: (shutdown: Shutdown) => Promise<void>, o
   }
 
   process.on("SIGTERM", () => void end(0));
-  process.on("SIGINT", () => {
-    if (!UNDER_PARENT) void end(0);
-  });
+  for (const signal of ["SIGINT", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      if (!UNDER_PARENT) void end(0);
+    });
+  }
   if (UNDER_PARENT) process.on("disconnect", () => void end(0));
   process.on("uncaughtException", (error) => fail(error));
   process.on("unhandledRejection", (error) => fail(error));
@@ -48,10 +52,12 @@ export async function runProcess(start: (shutdown: Shutdown) => Promise<void>, o
   function fail(error: unknown): void {
     console.error(error);
     process.exitCode = 1;
-    void end(1);
+    // What fails while everything stops must not keep the rest from stopping.
+    if (!ending) void end(1);
   }
 
   try {
+    if (process.argv.includes(AWAIT_SETTINGS)) await takeSettings();
     await start(shutdown);
   } catch (error) {
     if (ending) return;
@@ -62,5 +68,30 @@ export async function runProcess(start: (shutdown: Shutdown) => Promise<void>, o
 
 /** Tells the parent, if there is one, that this process serves now. */
 export function tellReady(message: Omit<ReadyMessage, "type"> = {}): void {
-  process.send?.({ type: "ready", ...message } satisfies ReadyMessage);
+  send({ type: "ready", ...message });
+  // Now and not at the exit, which a killed process never comes to.
+  setImmediate(flushCompileCache);
+}
+
+/** Answers the parent when it asks for measurements, if there is one. */
+export function answerMeasure(render: (labels: Readonly<Record<string, string>>) => Promise<string>): void {
+  process.on("message", (message) => {
+    if (!isToChild(message) || message.type !== "measure") return;
+    const answer = (text: string) => send({ type: "measured", question: message.question, text });
+    render(message.labels).then(answer, () => answer(""));
+  });
+}
+
+/** What the parent found out while we loaded our code becomes part of our environment, which is then read as ever. */
+async function takeSettings(): Promise<void> {
+  for (;;) {
+    const [message] = (await once(process, "message")) as [unknown];
+    if (!isToChild(message) || message.type !== "settings") continue;
+    Object.assign(process.env, message.environment);
+    return;
+  }
+}
+
+function send(message: FromChild): void {
+  if (process.connected) process.send?.(message);
 }

@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { loadCatalogue } from "../src/processors/catalogue.ts";
 import type { StageRun } from "../src/processors/stage-run.ts";
+import { LAST_CALL_FD, tellLastCall } from "../src/worker/host/last-call.ts";
 import { HostOptions, type FromHost } from "../src/worker/host/messages.ts";
 import { runStage } from "../src/worker/host/run-stage.ts";
 
@@ -23,6 +24,7 @@ if (options.watchdogFor !== undefined) {
 process.on("disconnect", () => process.exit(0));
 const catalogue = await loadCatalogue(options.extraModules);
 
+const lastCall = tellLastCall(LAST_CALL_FD);
 let current: AbortController | undefined;
 process.on("message", (message) => {
   if (isAbort(message)) current?.abort(new Error("the task was aborted"));
@@ -36,9 +38,15 @@ setImmediate(() => void preload());
 async function take(run: StageRun): Promise<void> {
   const abort = new AbortController();
   current = abort;
+  lastCall.restart();
+  let hasBegun = false;
   const answer = await runStage(run, {
     find: (name) => catalogue.get(name),
-    started: (index, step) => send({ type: "entry", index, step }),
+    started(index, step) {
+      lastCall.tell(index, step);
+      if (!hasBegun) send({ type: "begun" });
+      hasBegun = true;
+    },
     signal: abort.signal,
     log: (message, error) => console.error(message, error),
     codecs: options.codecs,

@@ -9,10 +9,10 @@ import { openDiskStore } from "../src/storage/disk.ts";
 import { openLog } from "../src/telemetry/log.ts";
 import { createMetrics, type Metrics } from "../src/telemetry/metrics.ts";
 import { serveMetrics } from "../src/telemetry/serve-metrics.ts";
-import { openHostPool } from "../src/worker/host/pool.ts";
+import { openHostPool, type HostPool } from "../src/worker/host/pool.ts";
 import { detectSandbox } from "../src/worker/host/sandbox.ts";
 import { startWorker, type WorkerObserver } from "../src/worker/loop.ts";
-import { runProcess, StartError, tellReady, UNDER_PARENT } from "./run-process.ts";
+import { answerMeasure, runProcess, StartError, tellReady, UNDER_PARENT } from "./run-process.ts";
 
 /** A worker: one of any number of equal processes that claim tasks of the same database. */
 
@@ -41,7 +41,8 @@ await runProcess(
     const store = await openDiskStore({ folder: config.storage.folder });
     shutdown.add("the store", () => store.close());
     const metrics = createMetrics();
-    if (!UNDER_PARENT) await serve(metrics, config.telemetry.metricsPort, shutdown);
+    if (UNDER_PARENT) answerMeasure((labels) => metrics.render(labels));
+    else await serve(metrics, config.telemetry.metricsPort, shutdown);
 
     const { lanes, slots, extraProcessors } = config.workers;
     const catalogue = await loadCatalogue(extraProcessors);
@@ -56,6 +57,7 @@ await runProcess(
       readOnly: [...new Set(extraProcessors.map((module) => dirname(module)))],
     });
     shutdown.add("the step hosts", () => hosts.close());
+    metrics.beforeRender(() => metrics.hostsAre(countHosts(hosts)));
     const worker = await startWorker({
       database,
       store,
@@ -89,9 +91,20 @@ async function serve(metrics: Metrics, port: number, shutdown: Shutdown): Promis
 
 function observer(metrics: Metrics): WorkerObserver {
   return {
-    claimed: ({ milliseconds }) => metrics.claimed(milliseconds / 1_000),
-    ended: ({ kind, end, milliseconds }) => metrics.taskEnded({ kind, outcome: end, seconds: milliseconds / 1_000 }),
+    claimed({ milliseconds, tasks }) {
+      metrics.claimed(milliseconds / 1_000);
+      for (const { waitedMs } of tasks) metrics.pickedUp(waitedMs / 1_000);
+    },
+    ended: ({ kind, outcome, milliseconds }) => metrics.taskEnded({ kind, outcome, seconds: milliseconds / 1_000 }),
+    failed: (failureClass, count) => metrics.failed(failureClass, count),
+    leaseLost: (reason) => metrics.leaseLost(reason),
     committed: ({ milliseconds }) => metrics.completed(milliseconds / 1_000),
     reaped: (tasks) => metrics.reaped(tasks),
   };
+}
+
+function countHosts(hosts: HostPool): Readonly<Record<"spare" | "idle" | "busy", number>> {
+  const counts = { spare: 0, idle: 0, busy: 0 };
+  for (const { tenantId, isBusy } of hosts.hosts()) counts[isBusy ? "busy" : tenantId === undefined ? "spare" : "idle"] += 1;
+  return counts;
 }

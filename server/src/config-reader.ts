@@ -1,4 +1,4 @@
-import { parseSize } from "@filemill/contract/units.ts";
+import { parseDuration, parseSize } from "@filemill/contract/units.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -11,6 +11,8 @@ export interface Reader {
   number(name: string, range: { readonly least: number; readonly most: number }): number | undefined;
   /** Bytes of a size with a unit, such as 5GiB. */
   size(name: string): number | undefined;
+  /** Milliseconds of a duration with a unit, such as 90s. */
+  duration(name: string): number | undefined;
   oneOf<const Choice extends string>(name: string, choices: readonly Choice[]): Choice | undefined;
   /** Separated by commas; at least one, none twice. */
   list(name: string, parse: Parse): string[] | undefined;
@@ -48,6 +50,7 @@ export function openReader(env: Environment): Reader {
     text: (name, parse) => read(name, parse ?? String),
     number: (name, range) => read(name, (text) => parseNumber(text, range)),
     size: (name) => read(name, parsePositiveSize),
+    duration: (name) => read(name, parsePositiveDuration),
     oneOf: (name, choices) => read(name, (text) => parseChoice(text, choices)),
     list: (name, parse) => read(name, (text) => parseList(text, parse)),
     require(name, example) {
@@ -80,6 +83,17 @@ function parsePositiveSize(text: string): number {
     // Said below, in this file's words.
   }
   if (value <= 0) throw new RangeError(`must be a size with a unit such as "5GiB", not "${text}"`);
+  return value;
+}
+
+function parsePositiveDuration(text: string): number {
+  let value = 0;
+  try {
+    value = parseDuration(text);
+  } catch {
+    // Said below, in this file's words.
+  }
+  if (value <= 0) throw new RangeError(`must be a duration with a unit such as "1h", not "${text}"`);
   return value;
 }
 

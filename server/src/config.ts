@@ -18,7 +18,7 @@ export interface Config {
   readonly workers: WorkersConfig;
   /** Whether work is announced by NOTIFY; polling finds it either way. */
   readonly dispatch: { readonly notify: boolean };
-  readonly telemetry: { readonly logLevel: LogLevel; readonly metricsPort: number };
+  readonly telemetry: TelemetryConfig;
   /** A first API key chosen beforehand; checked where it is used. */
   readonly bootstrapKey: string | undefined;
   /** Places where a test makes this process fail (failpoint.ts); never in production. */
@@ -43,6 +43,8 @@ export interface DatabaseConfig {
 export interface StorageConfig {
   /** Of the disk store. */
   readonly folder: string;
+  /** How old an object without a row must be to be collected as garbage. */
+  readonly garbageGraceMs: number;
 }
 
 export interface LimitsConfig {
@@ -60,6 +62,14 @@ export interface WorkersConfig {
   readonly extraProcessors: readonly string[];
   /** `required`: codec processors are unavailable where there is no sandbox. */
   readonly sandbox: "required" | "best-effort";
+}
+
+export interface TelemetryConfig {
+  readonly logLevel: LogLevel;
+  /** 0: any free one. */
+  readonly metricsPort: number;
+  /** It was set, not the default: somebody counts on it. */
+  readonly metricsPortChosen: boolean;
 }
 
 /** What defaults depend on. */
@@ -92,17 +102,17 @@ export function readConfig(env: Environment, machine: Machine = thisMachine()): 
       url: reader.text("FILEMILL_DATABASE_URL", databaseUrl) || undefined,
       adminUrl: reader.text("FILEMILL_DATABASE_ADMIN_URL", postgresUrl),
     },
-    storage: { folder: reader.text("FILEMILL_STORAGE_URL", diskFolder) ?? join(dataFolder, "objects") },
+    storage: {
+      folder: reader.text("FILEMILL_STORAGE_URL", diskFolder) ?? join(dataFolder, "objects"),
+      garbageGraceMs: reader.duration("FILEMILL_GARBAGE_GRACE") ?? 3_600_000,
+    },
     limits: {
       maxFileBytes: reader.size("FILEMILL_MAX_FILE_SIZE") ?? 5 * 2 ** 30,
       maxFilesPerRequest: MAX_FILES_PER_REQUEST,
     },
     workers: readWorkers(reader, { production, machine }),
     dispatch: { notify: reader.oneOf("FILEMILL_DISPATCH_NOTIFY", ["on", "off"]) !== "off" },
-    telemetry: {
-      logLevel: reader.oneOf("FILEMILL_LOG_LEVEL", LOG_LEVELS) ?? "info",
-      metricsPort: reader.number("FILEMILL_METRICS_PORT", { least: 0, most: 65_535 }) ?? 9100,
-    },
+    telemetry: readTelemetry(reader),
     bootstrapKey: reader.text("FILEMILL_BOOTSTRAP_KEY"),
     failpoints: env.FAILPOINT === "" ? undefined : env.FAILPOINT,
   };
@@ -139,6 +149,15 @@ function readWorkers(reader: Reader, { production, machine }: { production: bool
     lanes: reader.list("FILEMILL_LANES", lane) ?? ["default", "heavy"],
     extraProcessors: reader.list("FILEMILL_EXTRA_PROCESSORS", modulePath) ?? [],
     sandbox: reader.oneOf("FILEMILL_SANDBOX", ["required", "best-effort"]) ?? (production ? "required" : "best-effort"),
+  };
+}
+
+function readTelemetry(reader: Reader): TelemetryConfig {
+  const chosen = reader.number("FILEMILL_METRICS_PORT", { least: 0, most: 65_535 });
+  return {
+    logLevel: reader.oneOf("FILEMILL_LOG_LEVEL", LOG_LEVELS) ?? "info",
+    metricsPort: chosen ?? 9100,
+    metricsPortChosen: chosen !== undefined,
   };
 }
 

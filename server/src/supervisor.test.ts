@@ -14,7 +14,7 @@ function start(kind: string): { child: SupervisedChild; lines: string[] } {
   const child = supervise({
     name: "sample",
     module: new URL("../test/supervisor/child.ts", import.meta.url),
-    environment: () => ({ ...process.env, CHILD: kind }),
+    environment: { ...process.env, CHILD: kind },
     log,
     firstPauseMs: 10,
   });

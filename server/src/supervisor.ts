@@ -1,31 +1,30 @@
 import { fork, type ChildProcess } from "node:child_process";
 import type { Logger } from "pino";
-
-/** What a child says when it serves. */
-export interface ReadyMessage {
-  readonly type: "ready";
-  /** Where it listens. */
-  readonly port?: number;
-  /** What whoever starts it should know, as a sentence. */
-  readonly note?: string;
-}
+import { AWAIT_SETTINGS, isFromChild, type ReadyMessage, type ToChild } from "./supervisor-messages.ts";
 
 export interface ChildOptions {
-  /** For the log, such as `api` or `worker 1`. */
+  /** For the log, such as `API` or `worker 1`. */
   readonly name: string;
   readonly module: URL;
-  /** Asked before every start. */
-  readonly environment: () => NodeJS.ProcessEnv;
+  readonly environment: NodeJS.ProcessEnv;
+  /**
+   * Variables that are known later than the start, asked for at every start. The child loads its code meanwhile, and
+   * they are not in its environment for others to read.
+   */
+  readonly settings?: () => Promise<Readonly<Record<string, string>>>;
   readonly log: Logger;
   /** First pause before a restart, doubled each time up to 64 times; 250 ms unless told. */
   readonly firstPauseMs?: number;
 }
 
 export interface SupervisedChild {
+  readonly name: string;
   /** Rejects where the very first process ends before it is ready: that is a mistake in the set-up, which no restart mends. */
   readonly ready: Promise<ReadyMessage>;
   /** Of the process that runs now. */
   readonly pid: () => number | undefined;
+  /** What the child has measured, as text for Prometheus with these labels on every line; empty where it gives no answer. */
+  measure(labels: Readonly<Record<string, string>>): Promise<string>;
   /** SIGTERM, then SIGKILL when the time is over; resolves when the process is gone. Idempotent. */
   stop(timeoutMs: number): Promise<void>;
   /** SIGKILL without waiting: for a process that is itself about to end. */
@@ -34,15 +33,21 @@ export interface SupervisedChild {
 
 /** A process that ran for so long was healthy: the next pause is the first one again. */
 const HEALTHY_MS = 30_000;
+/** Prometheus gives a scrape 10 s; one child that hangs must not cost the measurements of the others. */
+const MEASURE_TIMEOUT_MS = 2_000;
 
 /**
  * Runs a module as a process of its own and starts it again whenever it ends by itself, after growing pauses. The child
- * is bound to this process by its IPC channel: when we die, however, the channel closes and the child ends itself.
+ * is bound to this process by its IPC channel: when we die, however, the channel closes and the child ends itself. It has
+ * a session of its own, because Ctrl-C in a terminal goes to the whole group, and would end a child that is still loading
+ * before we can tell that from a failure.
  */
 export function supervise(options: ChildOptions): SupervisedChild {
-  const { name, log, firstPauseMs = 250 } = options;
+  const { name, log, settings, firstPauseMs = 250 } = options;
   const ready = Promise.withResolvers<ReadyMessage>();
   ready.promise.catch(() => undefined);
+  const questions = new Map<number, (text: string) => void>();
+  let asked = 0;
   let child: ChildProcess | undefined;
   let restart: NodeJS.Timeout | undefined;
   let failures = 0;
@@ -51,21 +56,31 @@ export function supervise(options: ChildOptions): SupervisedChild {
 
   function start(): void {
     const startedAt = performance.now();
-    const current = fork(options.module, [], { env: options.environment(), stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    const current = fork(options.module, settings ? [AWAIT_SETTINGS] : [], {
+      env: options.environment,
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+      detached: true,
+    });
     child = current;
+    settings?.().then(
+      (environment) => tell(current, { type: "settings", environment }),
+      () => undefined, // Whoever makes the settings fails by itself, and stops us.
+    );
     current.on("message", (message) => {
-      if (!isReady(message)) return;
+      if (!isFromChild(message)) return;
+      if (message.type === "measured") return questions.get(message.question)?.(message.text);
       everReady = true;
       ready.resolve(message);
     });
     current.on("error", (error) => log.error({ child: name, err: error }, "a process could not be started or reached"));
     current.on("exit", (code, signal) => {
       child = undefined;
+      for (const answer of questions.values()) answer("");
       if (stopping) return;
       const how = signal ?? `code ${code}`;
       if (!everReady) return ready.reject(new Error(`The ${name} process ended before it was ready (${how}).`));
       failures = performance.now() - startedAt > HEALTHY_MS ? 0 : failures + 1;
-      const pauseMs = firstPauseMs * 2 ** Math.min(failures, 6);
+      const pauseMs = firstPauseMs * 2 ** Math.min(failures - 1, 6);
       log.error({ child: name, how, pauseMs }, "a process ended by itself; it is started again");
       restart = setTimeout(start, pauseMs);
     });
@@ -73,8 +88,24 @@ export function supervise(options: ChildOptions): SupervisedChild {
 
   start();
   return {
+    name,
     ready: ready.promise,
     pid: () => child?.pid,
+    measure(labels) {
+      const current = child;
+      if (!current?.connected || stopping) return Promise.resolve("");
+      const question = asked++;
+      return new Promise((resolve) => {
+        const answer = (text: string) => {
+          clearTimeout(timer);
+          questions.delete(question);
+          resolve(text);
+        };
+        const timer = setTimeout(answer, MEASURE_TIMEOUT_MS, "");
+        questions.set(question, answer);
+        tell(current, { type: "measure", question, labels });
+      });
+    },
     stop(timeoutMs) {
       clearTimeout(restart);
       stopping ??= child ? end(child, timeoutMs) : Promise.resolve();
@@ -88,14 +119,15 @@ export function supervise(options: ChildOptions): SupervisedChild {
   };
 }
 
+/** A child that is about to end takes no message any more; its exit is told apart. */
+function tell(child: ChildProcess, message: ToChild): void {
+  if (child.connected) child.send(message, () => undefined);
+}
+
 async function end(child: ChildProcess, timeoutMs: number): Promise<void> {
   const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
   child.kill("SIGTERM");
   await gone;
   clearTimeout(timer);
-}
-
-function isReady(message: unknown): message is ReadyMessage {
-  return typeof message === "object" && message !== null && "type" in message && message.type === "ready";
 }

@@ -3,8 +3,10 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom
 /** Everything that is measured, in one registry of its own: no global state, so that tests and processes don't mix. */
 export interface Metrics {
   readonly contentType: string;
-  /** The text that Prometheus reads. */
-  render(): Promise<string>;
+  /** The text that Prometheus reads, with these labels on every line. */
+  render(labels?: Readonly<Record<string, string>>): Promise<string>;
+  /** Called before every render, for what is looked up and not counted. A look that fails leaves the last values. */
+  beforeRender(look: () => Promise<void> | void): void;
 
   /** One answered request; `route` is the pattern, never the path, which would make a series a file. */
   httpAnswered(answer: { method: string; route: string; status: number; seconds: number }): void;
@@ -13,16 +15,20 @@ export interface Metrics {
   /** +1 when somebody opens an event stream, -1 when it ends. */
   streamsChanged(by: 1 | -1): void;
 
-  /** A task ended an attempt: succeeded, backing_off, dead, cancelled, lost, … */
+  /** A task left a worker: succeeded, failed, not_ours or given_up. */
   taskEnded(task: { kind: string; outcome: string; seconds: number }): void;
+  /** Items, or whole tasks, that failed in an attempt, by the class of the failure. */
+  failed(failureClass: string, count: number): void;
   /** From ready to claimed. */
   pickedUp(seconds: number): void;
   claimed(seconds: number): void;
   completed(seconds: number): void;
-  leasesLost(count: number): void;
+  /** `taken`: cancelled or given to another worker; `lease_ended`: could not be renewed in time. */
+  leaseLost(reason: string): void;
   reaped(count: number): void;
-  laneIs(lane: string, backlog: { ready: number; running: number }): void;
-  hostsAre(state: string, count: number): void;
+  /** All lanes that have tasks; the others have none. */
+  lanesAre(lanes: readonly { readonly lane: string; readonly ready: number; readonly running: number }[]): void;
+  hostsAre(hosts: Readonly<Record<"spare" | "idle" | "busy", number>>): void;
 }
 
 const PREFIX = "filemill_";
@@ -53,19 +59,26 @@ export function createMetrics(): Metrics {
   const events = counter("events_total", "Events delivered to streams.");
   const streams = gauge("event_streams", "Open event streams.");
   const tasks = counter("tasks_total", "Task attempts that ended.", ["kind", "outcome"]);
+  const failures = counter("failures_total", "Items, or whole tasks, that failed in an attempt.", ["class"]);
   const taskSeconds = histogram("task_seconds", "Time of a task attempt.", WORK_BUCKETS, ["kind"]);
   const pickup = histogram("pickup_seconds", "From ready to claimed.", PICKUP_BUCKETS);
   const claim = histogram("claim_seconds", "Time of a claim statement.", STATEMENT_BUCKETS);
   const complete = histogram("complete_seconds", "Time of a completing transaction.", STATEMENT_BUCKETS);
-  const leasesLost = counter("leases_lost_total", "Leases that this worker lost while it worked.");
+  const leasesLost = counter("leases_lost_total", "Leases that this worker lost while it worked.", ["reason"]);
   const reaped = counter("reaped_total", "Tasks taken from workers whose lease ended.");
   const laneReady = gauge("lane_ready", "Ready tasks.", ["lane"]);
   const laneRunning = gauge("lane_running", "Running tasks.", ["lane"]);
   const hosts = gauge("hosts", "Step hosts of this worker.", ["state"]);
+  const looks: (() => Promise<void> | void)[] = [];
 
   return {
     contentType: registry.contentType,
-    render: () => registry.metrics(),
+    async render(labels = {}) {
+      await Promise.allSettled(looks.map(async (look) => await look()));
+      registry.setDefaultLabels(labels);
+      return await registry.metrics();
+    },
+    beforeRender: (look) => void looks.push(look),
     httpAnswered: ({ method, route, status, seconds }) => httpSeconds.observe({ method, route, status: String(status) }, seconds),
     uploaded: (bytes) => uploadBytes.inc(bytes),
     eventsDelivered: (count) => events.inc(count),
@@ -77,12 +90,19 @@ export function createMetrics(): Metrics {
     pickedUp: (seconds) => pickup.observe(seconds),
     claimed: (seconds) => claim.observe(seconds),
     completed: (seconds) => complete.observe(seconds),
-    leasesLost: (count) => leasesLost.inc(count),
+    failed: (failureClass, count) => failures.inc({ class: failureClass }, count),
+    leaseLost: (reason) => leasesLost.inc({ reason }),
     reaped: (count) => reaped.inc(count),
-    laneIs(lane, backlog) {
-      laneReady.set({ lane }, backlog.ready);
-      laneRunning.set({ lane }, backlog.running);
+    lanesAre(lanes) {
+      laneReady.reset();
+      laneRunning.reset();
+      for (const { lane, ready, running } of lanes) {
+        laneReady.set({ lane }, ready);
+        laneRunning.set({ lane }, running);
+      }
     },
-    hostsAre: (state, count) => hosts.set({ state }, count),
+    hostsAre(counts) {
+      for (const [state, count] of Object.entries(counts)) hosts.set({ state }, count);
+    },
   };
 }

@@ -10,7 +10,11 @@ export interface MetricsServer {
 }
 
 /** Serves GET /metrics and GET /healthz for a process without an API. Rejects with EADDRINUSE where the port is taken. */
-export async function serveMetrics(metrics: Metrics, port: number, host = "127.0.0.1"): Promise<MetricsServer> {
+export async function serveMetrics(
+  metrics: Pick<Metrics, "contentType" | "render">,
+  port: number,
+  host = "127.0.0.1",
+): Promise<MetricsServer> {
   const server = createServer((request, response) => {
     const path = request.url?.split("?")[0];
     if (request.method !== "GET" && request.method !== "HEAD") response.writeHead(405, { allow: "GET, HEAD" }).end();

@@ -3,6 +3,8 @@ import { v7 as uuidv7 } from "uuid";
 import type { Database } from "../db/database.ts";
 import { listen } from "../db/notifications.ts";
 import { openNotifier } from "../db/notifier.ts";
+import { failpoint } from "../failpoint.ts";
+import type { FailureClass } from "../errors.ts";
 import { CANCEL_CHANNEL } from "../jobs/cancel.ts";
 import type { Catalogue } from "../processors/catalogue.ts";
 import { RENEW_MS } from "../queue/lease.ts";
@@ -11,6 +13,7 @@ import { release } from "../queue/release.ts";
 import type { ClaimedTask } from "../queue/task.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { openCommitter } from "./committer.ts";
+import { countOutcomes } from "./count-outcomes.ts";
 import type { HostPool } from "./host/pool.ts";
 import { openLeases } from "./leases.ts";
 import { openPlans } from "./plans.ts";
@@ -35,10 +38,16 @@ export interface WorkerOptions {
 /** What metrics are made of; every call must be cheap and never throw. */
 export interface WorkerObserver {
   readonly claimed: (claim: { milliseconds: number; tasks: readonly ClaimedTask[] }) => void;
-  readonly ended: (task: { kind: ClaimedTask["kind"]; end: TaskEnd; milliseconds: number }) => void;
+  readonly ended: (task: { kind: ClaimedTask["kind"]; outcome: TaskOutcomeName; milliseconds: number }) => void;
+  /** Items, or whole tasks, that failed in an attempt which was committed. */
+  readonly failed: (failureClass: FailureClass, count: number) => void;
+  readonly leaseLost: (reason: string) => void;
   readonly committed: (commit: { milliseconds: number; succeeded: number; failed: number }) => void;
   readonly reaped: (tasks: number) => void;
 }
+
+/** failed: the attempt was committed as one in which nothing succeeded. */
+export type TaskOutcomeName = "succeeded" | "failed" | Exclude<TaskEnd, "committed">;
 
 export interface Worker {
   readonly id: string;
@@ -67,18 +76,24 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { database, lanes, slots, log, observe } = options;
   const id = uuidv7();
   await registerWorker(database, { id, lanes, slots });
+  await failpoint("worker-after-register");
   const warn = (what: string) => (error: unknown) => log.warn({ err: error }, what);
   const notifier = openNotifier(database, { enabled: options.notify, onError: warn("a notification could not be sent") });
   const dispatch = openPostgresDispatch({ database, notifier, workerId: id, lanes, notify: options.notify });
   const leases = openLeases({ database, workerId: id, onError: warn("leases could not be renewed or checked") });
   const plans = openPlans(database);
-  const committer = openCommitter({
+  const unhappy = new Set<string>();
+  const batches = openCommitter({
     ...options,
     workerId: id,
     onSettled: (settled) => {
       observe.committed(settled);
       if (settled.lanes.size > 0) dispatch.announce(settled.lanes);
     },
+  });
+  const committer = countOutcomes(batches, ({ taskId, succeeded, failures }) => {
+    if (!succeeded) unhappy.add(taskId);
+    for (const [failureClass, items] of failures) observe.failed(failureClass, items);
   });
   const announce = (ready: Iterable<string>) => dispatch.announce(ready);
   const recovery = startRecovery({ database, workerId: id, committer, plans, announce, onReaped: observe.reaped, log });
@@ -95,6 +110,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
 
   function start(task: ClaimedTask, claimedAt: number): void {
     const held = leases.add({ taskId: task.id, epoch: task.epoch }, claimedAt);
+    held.addEventListener("abort", () => observe.leaseLost(String(held.reason)), { once: true });
     const giveUp = new AbortController();
     const started = performance.now();
     const onStarted = () => {
@@ -106,7 +122,8 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       leases.remove(task.id);
       const milliseconds = performance.now() - started;
       averageMs = averageMs * 0.8 + milliseconds * 0.2;
-      observe.ended({ kind: task.kind, end, milliseconds });
+      const failed = unhappy.delete(task.id);
+      observe.ended({ kind: task.kind, outcome: end !== "committed" ? end : failed ? "failed" : "succeeded", milliseconds });
       if (end === "given_up") await handBack(task, giveUp.signal.aborted ? 0 : RELEASE_DELAY_MS);
       running.delete(task.id);
       placeFreed.resolve();
@@ -119,7 +136,9 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     const leasesOf = [{ taskId: task.id, epoch: task.epoch }];
     for (;;) {
       try {
+        await failpoint("release-before-commit");
         const held = await database.asSystem((transaction) => release(transaction, { workerId: id, leases: leasesOf, delayMs }));
+        await failpoint("release-after-commit");
         if (held.size > 0 && delayMs === 0) dispatch.announce([task.lane]);
         return;
       } catch (error) {
@@ -139,6 +158,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     }
     const claimedAt = performance.now();
     const tasks = await dispatch.take(want);
+    if (tasks.length > 0) await failpoint("claim-after-commit");
     observe.claimed({ milliseconds: performance.now() - claimedAt, tasks });
     for (const task of tasks) start(task, claimedAt);
     if (tasks.length === 0) await dispatch.wait(stopClaiming.signal);
@@ -177,6 +197,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     await cancellations?.close();
     await dispatch.close();
     await notifier.close();
+    await failpoint("drain-before-gone");
     await setWorkerStatus(database, id, "gone").catch(warn("the worker could not report that it is gone"));
   }
 

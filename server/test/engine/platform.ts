@@ -62,7 +62,7 @@ export async function openPlatform(database: Database, options: { slots?: number
     catalogue,
     hosts,
     async worker(overrides = {}) {
-      const observe = { claimed: () => {}, ended: () => {}, committed: () => {}, reaped: () => {} };
+      const observe = { claimed: () => {}, ended: () => {}, failed: () => {}, leaseLost: () => {}, committed: () => {}, reaped: () => {} };
       const worker = await startWorker({
         database,
         store,

@@ -12,6 +12,8 @@ export interface ClusterOptions {
   readonly folder: string;
   /** Of the superuser `postgres`. */
   readonly password: string;
+  /** Aborted: initdb is killed at once, and with it the processes that it started. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -59,15 +61,23 @@ async function runInitdb(options: ClusterOptions, folder: string, passwordFile: 
     cwd: folder,
     env: serverEnvironment(),
     stdio: ["ignore", "ignore", "pipe"],
+    // A process group of its own, which can be killed as a whole and which Ctrl-C in a terminal doesn't reach.
+    detached: true,
     ...(options.account && { uid: options.account.uid, gid: options.account.gid }),
   });
+  const kill = () => {
+    // Without a pid it was never started; after its end nobody is there to be killed.
+    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) process.kill(-child.pid, "SIGKILL");
+  };
+  options.signal?.addEventListener("abort", kill);
   let complaint = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     complaint = (complaint + text).slice(-2_000);
   });
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once("error", reject).once("close", resolve);
-  });
+  }).finally(() => options.signal?.removeEventListener("abort", kill));
+  if (options.signal?.aborted) throw new EmbeddedError("stopped", "PostgreSQL was told to stop while its data folder was made.");
   if (code !== 0) {
     throw new EmbeddedError(
       "initdb_failed",

@@ -4,6 +4,8 @@ export class EmbeddedError extends Error {
     | "no_binaries"
     | "no_account"
     | "unreachable_folder"
+    | "unwritable_folder"
+    | "stopped"
     | "in_use"
     | "initdb_failed"
     | "start_failed"

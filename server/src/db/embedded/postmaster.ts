@@ -26,6 +26,8 @@ export interface PostmasterOptions {
   /** Tried first; another free port is taken where it is in use. */
   readonly preferredPort: number | undefined;
   readonly settings: Readonly<Record<string, string>>;
+  /** Aborted: a server that is starting is told to stop at once. */
+  readonly signal?: AbortSignal;
 }
 
 const START_TIMEOUT_MS = 60_000;
@@ -45,11 +47,27 @@ export async function startPostmaster(options: PostmasterOptions): Promise<Postm
   for (const port of await candidatePorts(options.preferredPort)) {
     const started = await launch(options, port);
     if (started) return started;
+    if (options.signal?.aborted) throw new EmbeddedError("stopped", "PostgreSQL was told to stop while it started.");
   }
   throw new EmbeddedError(
     "start_failed",
     `PostgreSQL in ${options.folder} did not start; the last lines of ${options.logFile}:\n${await lastLines(options.logFile)}`,
   );
+}
+
+/**
+ * Starts a server that ended by itself again, at the port that everybody knows. Resolves to undefined where it can't be
+ * done now: another program has the port, or processes of the old server still hold its memory.
+ */
+export async function restartPostmaster(options: PostmasterOptions, port: number): Promise<Postmaster | undefined> {
+  const running = await findPostmaster(options.folder, options.password);
+  if (running) return running.port === port ? running : undefined;
+  return (await takePort(port)) === undefined ? undefined : await launch(options, port);
+}
+
+/** Is that server there? */
+export async function isRunning(postmaster: Postmaster): Promise<boolean> {
+  return await isPostgres(postmaster.pid);
 }
 
 /**
@@ -105,12 +123,16 @@ async function launch(options: PostmasterOptions, port: number): Promise<Postmas
     ended = true;
   });
   child.unref();
+  const stop = () => child.kill("SIGQUIT");
+  options.signal?.addEventListener("abort", stop);
+  if (options.signal?.aborted) stop();
   let found: Postmaster | undefined;
   await waitFor(async () => {
     if (ended) return true;
     found = (await readPidFile(options.folder))?.pid === child.pid ? await findPostmaster(options.folder, options.password) : undefined;
     return found !== undefined;
   }, START_TIMEOUT_MS);
+  options.signal?.removeEventListener("abort", stop);
   return found;
 }
 
