@@ -29,7 +29,7 @@ export interface TestStage {
   readonly memoryBytes?: number;
   readonly wallMs?: number;
   readonly signal?: AbortSignal;
-  readonly onEntry?: TaskOptions["onEntry"];
+  readonly onBegun?: TaskOptions["onBegun"];
 }
 
 export interface TestOutcome {
@@ -97,7 +97,7 @@ async function runStageIn(pool: HostPool, tenantId: string, stage: TestStage): P
     {
       limits: { memoryBytes: stage.memoryBytes ?? 512 * 2 ** 20, wallMs: stage.wallMs ?? 30_000 },
       signal: stage.signal ?? new AbortController().signal,
-      ...(stage.onEntry && { onEntry: stage.onEntry }),
+      ...(stage.onBegun && { onBegun: stage.onBegun }),
     },
   );
   const tookMs = performance.now() - started;

@@ -37,11 +37,9 @@ export interface StageRunEntry {
   readonly mediaType: string;
 }
 
-/** Host → worker, before it starts an entry: says whom to blame should the host die. */
-export interface EntryStarted {
-  readonly type: "entry";
-  readonly index: number;
-  readonly step: string;
+/** Host → worker, before the first call of a step. Which call it is in at any time stands in worker/host/last-call.ts. */
+export interface StageRunBegun {
+  readonly type: "begun";
 }
 
 /** Host → worker at the end: one result an entry for map; exactly one for tree and gather. */

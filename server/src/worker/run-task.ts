@@ -78,7 +78,7 @@ async function runSteps(services: TaskServices, work: PreparedTask, signal: Abor
   const outcome = await services.hosts.run(task.tenantId, stageRun(services, work, stage), {
     limits: { memoryBytes: memoryOf(services.catalogue, stage), wallMs: wallOf(stage, prepared.entries.length) },
     signal,
-    onEntry: services.onStarted,
+    onBegun: services.onStarted,
   });
   await failpoint("task-after-run");
   if (outcome.type === "cancelled") return signal.reason === "taken" ? "not_ours" : "given_up";

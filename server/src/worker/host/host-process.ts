@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Logger } from "pino";
+import { openLastCall, type LastCall, type LastCallFile } from "./last-call.ts";
 import { FromHost, type HostOptions, type ToHost } from "./messages.ts";
 import { killNow, markedProcesses, memoryOf, processTree, startTime } from "./process-tree.ts";
 import { SYSTEM_PATH, sandboxed, type Sandbox } from "./sandbox.ts";
@@ -40,6 +41,9 @@ export interface HostProcess {
   send(message: ToHost): void;
   /** Whoever runs a task listens; nobody does in between. */
   listen(listener: ((message: FromHost) => void) | undefined): void;
+  /** The call of a step that the host began last, also after its end; undefined: none since forgetLastCall(). */
+  lastCall(): LastCall | undefined;
+  forgetLastCall(): void;
   usage(): { readonly memoryBytes: number; readonly processes: number };
   /** SIGKILL to the host and to all its descendants. */
   kill(): void;
@@ -55,6 +59,8 @@ export interface HostExit {
 const START_TIMEOUT_MS = 15_000;
 const GONE_TIMEOUT_MS = 2_000;
 const DISCONNECT_GRACE_MS = 500;
+/** Walking the tree reads a file for each thread, 0.4 ms; a child's memory may be seen that much later. */
+const TREE_WALK_MS = 300;
 const LAST_WORDS_CHARS = 4_000;
 /** One task that floods stderr must not flood the worker's log. */
 const LOGGED_CHUNKS = 50;
@@ -87,13 +93,15 @@ export function startHost(settings: HostSettings, folder: HostFolder): HostProce
     readOnly: [settings.compileCache, ...settings.readOnly],
   });
   const limits = [String(Math.ceil(settings.fileBytes / 512)), String(CPU_SECONDS)];
+  const lastCall = openLastCall(folder.path);
   const child = spawn("/bin/sh", ["-c", WITH_LIMITS, "sh", ...limits, ...command], {
     cwd: folder.path,
     detached: true,
     env: environment({ scratch, marker: folder.marker, compileCache: settings.compileCache }),
-    stdio: ["ignore", "ignore", "pipe", "ipc"],
+    // The fifth is LAST_CALL_FD.
+    stdio: ["ignore", "ignore", "pipe", "ipc", lastCall.fd],
   });
-  return follow(child, { folder, inside: scratch, log: settings.log, marked: sandbox.mode === "none" });
+  return follow(child, { folder, lastCall, inside: scratch, log: settings.log, marked: sandbox.mode === "none" });
 }
 
 /** All that a host's environment holds. Nothing of the worker's own is passed on: credentials may be among it. */
@@ -115,13 +123,14 @@ function environment({ scratch, marker, compileCache }: { scratch: string; marke
 
 interface Followed {
   readonly folder: HostFolder;
+  readonly lastCall: LastCallFile;
   readonly inside: string;
   readonly log: HostSettings["log"];
   /** Without bwrap a descendant can escape from group and tree; it is then known by its environment alone. */
   readonly marked: boolean;
 }
 
-function follow(child: ChildProcess, { folder, inside, log, marked }: Followed): HostProcess {
+function follow(child: ChildProcess, { folder, lastCall, inside, log, marked }: Followed): HostProcess {
   const pid = child.pid ?? 0;
   const ready = Promise.withResolvers<void>();
   const exited = Promise.withResolvers<HostExit>();
@@ -130,6 +139,9 @@ function follow(child: ChildProcess, { folder, inside, log, marked }: Followed):
   let listener: ((message: FromHost) => void) | undefined;
   let lastWords = "";
   let chunks = 0;
+  let finalCall: LastCall | undefined;
+  let tree: readonly number[] = [];
+  let walkedAt = -Infinity;
 
   const doomed = new Map<number, string>();
   let isGone = false;
@@ -177,6 +189,8 @@ function follow(child: ChildProcess, { folder, inside, log, marked }: Followed):
 
   function settle(exit: HostExit): void {
     isGone = true;
+    finalCall = lastCall.read();
+    lastCall.close();
     clearTimeout(late);
     ready.reject(new Error(`A step host ended before it was ready (${exit.signal ?? exit.code}). ${lastWords || exit.lastWords}`));
     exited.resolve(exit);
@@ -197,9 +211,15 @@ function follow(child: ChildProcess, { folder, inside, log, marked }: Followed):
     listen(next) {
       listener = next;
     },
+    lastCall: () => (isGone ? finalCall : lastCall.read()),
+    forgetLastCall: () => lastCall.clear(),
     usage() {
-      const pids = processTree(pid);
-      return { memoryBytes: memoryOf(pids), processes: pids.length };
+      const now = performance.now();
+      if (now > walkedAt + TREE_WALK_MS) {
+        tree = processTree(pid);
+        walkedAt = now;
+      }
+      return { memoryBytes: memoryOf(tree), processes: tree.length };
     },
   };
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { ItemCode } from "@filemill/contract/errors.ts";
 import { FAILURE_CLASSES } from "../../errors.ts";
-import type { EntryStarted, StageRun, StageRunDone } from "../../processors/stage-run.ts";
+import type { StageRun, StageRunBegun, StageRunDone } from "../../processors/stage-run.ts";
 
 /** Worker → host. One task at a time; `abort` ends the one that runs. */
 export type ToHost = StageRun | { readonly type: "abort" };
@@ -40,7 +40,7 @@ const EntryResult = z.discriminatedUnion("ok", [
 ]);
 
 /** Host → worker. `aborted`: the task was given up and the host is free again. */
-export type FromHost = { readonly type: "ready" } | EntryStarted | StageRunDone | { readonly type: "aborted" };
+export type FromHost = { readonly type: "ready" } | StageRunBegun | StageRunDone | { readonly type: "aborted" };
 
 /**
  * What a host sent. Parsed, because hostile input may have taken the host over: it then may lie about its own tenant's
@@ -48,7 +48,7 @@ export type FromHost = { readonly type: "ready" } | EntryStarted | StageRunDone 
  */
 export const FromHost: z.ZodType<FromHost> = z.discriminatedUnion("type", [
   z.object({ type: z.literal("ready") }),
-  z.object({ type: z.literal("entry"), index: z.int().nonnegative(), step: z.string() }),
+  z.object({ type: z.literal("begun") }),
   z.object({ type: z.literal("done"), results: z.array(EntryResult) }),
   z.object({ type: z.literal("aborted") }),
 ]);

@@ -101,7 +101,7 @@ test("cancelling ends a task that does not listen within 2 s, and one that does 
     const { outcome, tookMs } = await hosts.run("tenant", {
       steps: [step(use, use === "demo.sleep" ? { with: { ms: 60_000 } } : {})],
       signal: abort.signal,
-      onEntry: () => abort.abort(),
+      onBegun: () => abort.abort(),
     });
     expect(outcome).toEqual({ type: "cancelled" });
     expect(tookMs).toBeLessThan(2_000);

@@ -1,7 +1,8 @@
 import type { Failure } from "../../errors.ts";
-import type { EntryStarted, EntryResult, StageRun } from "../../processors/stage-run.ts";
+import type { EntryResult, StageRun, StageRunStep } from "../../processors/stage-run.ts";
 import type { HostExit, HostProcess } from "./host-process.ts";
 import { timedOut } from "./failure.ts";
+import type { LastCall } from "./last-call.ts";
 
 export interface TaskLimits {
   /** Memory of the host with all its descendants, bytes. */
@@ -13,8 +14,8 @@ export interface TaskLimits {
 export interface TaskOptions {
   readonly limits: TaskLimits;
   readonly signal: AbortSignal;
-  /** Called before each call of a step. */
-  readonly onEntry?: ((started: EntryStarted) => void) | undefined;
+  /** Called once, when the first call of a step has begun. */
+  readonly onBegun?: (() => void) | undefined;
 }
 
 /** `entry`: whom to blame when the host died, the entry and step that it was in. */
@@ -36,15 +37,17 @@ const MAX_PROCESSES = 64;
  */
 export async function runOnHost(host: HostProcess, run: StageRun, options: TaskOptions): Promise<HostOutcome> {
   const outcome = Promise.withResolvers<HostOutcome>();
-  const timeouts = new Map(run.steps.map((step) => [step.name, step.timeoutMs]));
   const started = performance.now();
-  let entry: { index: number; step: string } | undefined;
-  let callDeadline = Infinity;
+  let watched = { count: 0, deadline: Infinity };
   let killAt = Infinity;
   /** Decided once: why this task ends before the host says that it is done. */
   let ending: HostOutcome | undefined;
 
-  const blame = (failure: Failure): HostOutcome => ({ type: "died", failure, ...(entry && { entry }) });
+  const current = (): CurrentCall | undefined => callOf(run, host.lastCall());
+  const blame = (failure: Failure): HostOutcome => {
+    const call = current();
+    return { type: "died", failure, ...(call && { entry: { index: call.index, step: call.step.name } }) };
+  };
   const stop = (why: HostOutcome): void => {
     if (ending) return;
     ending = why;
@@ -58,11 +61,8 @@ export async function runOnHost(host: HostProcess, run: StageRun, options: TaskO
   const cancel = (): void => stop({ type: "cancelled" });
 
   host.listen((message) => {
-    if (message.type === "entry") {
-      entry = { index: message.index, step: message.step };
-      callDeadline = performance.now() + (timeouts.get(message.step) ?? 0) + ABORT_GRACE_MS;
-      options.onEntry?.(message);
-    } else if (message.type === "done") outcome.resolve(ending ?? message);
+    if (message.type === "begun") options.onBegun?.();
+    else if (message.type === "done") outcome.resolve(ending ?? message);
     else if (message.type === "aborted" && ending) outcome.resolve(ending);
   });
   void host.exited.then((exit) => outcome.resolve(ending ?? blame(failureOf(exit))));
@@ -70,14 +70,17 @@ export async function runOnHost(host: HostProcess, run: StageRun, options: TaskO
   const watch = setInterval(() => {
     const now = performance.now();
     if (now > killAt) return host.kill();
+    const call = current();
+    if (call && call.count !== watched.count) watched = { count: call.count, deadline: now + call.step.timeoutMs + ABORT_GRACE_MS };
     // The host itself ends the call at the limit; here it did not, because it hangs or because the processor ignores it.
-    if (now > callDeadline && entry) return kill(blame(timedOut(entry.step, timeouts.get(entry.step) ?? 0)));
+    if (call && now > watched.deadline) return kill(blame(timedOut(call.step.name, call.step.timeoutMs)));
     if (now > started + options.limits.wallMs) stop(blame(taskTimedOut(options.limits.wallMs)));
     const usage = host.usage();
     if (usage.memoryBytes > options.limits.memoryBytes) kill(blame(tooMuchMemory(options.limits.memoryBytes)));
     else if (usage.processes > MAX_PROCESSES) kill(blame(tooManyProcesses()));
   }, WATCH_MS);
   options.signal.addEventListener("abort", cancel);
+  host.forgetLastCall();
   host.send(run);
   if (options.signal.aborted) cancel();
   try {
@@ -87,6 +90,18 @@ export async function runOnHost(host: HostProcess, run: StageRun, options: TaskO
     options.signal.removeEventListener("abort", cancel);
     host.listen(undefined);
   }
+}
+
+interface CurrentCall {
+  readonly count: number;
+  readonly index: number;
+  readonly step: StageRunStep;
+}
+
+/** What the host wrote may be anything: a call that this task does not have is none. */
+function callOf(run: StageRun, last: LastCall | undefined): CurrentCall | undefined {
+  const step = last && run.steps[last.step];
+  return step && last.index < run.entries.length ? { count: last.count, index: last.index, step } : undefined;
 }
 
 function failureOf({ code, signal, lastWords }: HostExit): Failure {

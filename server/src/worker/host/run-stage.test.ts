@@ -40,7 +40,7 @@ async function ran(
       { type: "run", kind, steps, entries: files, scratch },
       {
         find: (name) => catalogue.get(name),
-        started: (index, name) => started.push(`${index} ${name}`),
+        started: (index, place) => started.push(`${index} ${steps[place]?.name}`),
         signal,
         log: () => {},
         codecs: true,

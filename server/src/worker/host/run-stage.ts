@@ -9,8 +9,8 @@ import { timedOut, toFailure } from "./failure.ts";
 
 export interface StageEnvironment {
   readonly find: (name: string) => Processor | undefined;
-  /** Called before each step of each entry; it must have left the process before the step's work begins. */
-  readonly started: (index: number, step: string) => void;
+  /** Called before each call of a step, with the step's position; when it returns, the process may die and it is known. */
+  readonly started: (index: number, step: number) => void;
   /** Cancels the task; entries that were not done get no result. */
   readonly signal: AbortSignal;
   /** For operators: stacks go here, never to users. */
@@ -92,20 +92,20 @@ async function runEntry(stage: Stage, index: number | undefined): Promise<EntryR
   const entries = index === undefined ? run.entries.map(entryFile) : [entryFile(run.entries[index]!, index)];
   const from = index === undefined ? undefined : run.entries[index]!.from;
   let ran = false;
-  for (const { step, ready, ends } of stage.steps) {
+  for (const [place, { step, ready, ends }] of stage.steps.entries()) {
     environment.signal.throwIfAborted();
     const offered = from === undefined ? entries : step.needs.flatMap((need) => (need === from ? entries : (made.get(need) ?? [])));
     const received = offered.filter((file) => !step.when || acceptsMediaType(step.when.media_type, file.mediaType));
     if (received.length === 0) continue;
     ran = true;
-    environment.started(index ?? 0, step.name);
+    environment.started(index ?? 0, place);
     const outputs: StageFile[] = [];
     made.set(step.name, outputs);
     try {
       if ("failure" in ready) return fail(made, step, ready.failure);
       const calls = from === undefined ? [received] : received.map((file) => [file]);
       for (const [position, inputs] of calls.entries()) {
-        if (position > 0) environment.started(index ?? 0, step.name);
+        if (position > 0) environment.started(index ?? 0, place);
         outputs.push(...(await callProcessor({ ...ready, step, inputs, newPath: stage.newPath, watch })));
       }
       if (run.kind === "tree" && outputs.length !== 1) throw new Error(`it emitted ${outputs.length} files; a tree node is one`);

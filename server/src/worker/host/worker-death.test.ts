@@ -15,7 +15,7 @@ const WORKER = `
   hosts.run("a", {
     steps: [step("demo.hang", { with: { spin: true, fork: true } })],
     files: { [root]: "x" },
-    onEntry: () => console.log("running"),
+    onBegun: () => console.log("running"),
   });
 `;
 
