@@ -1,16 +1,16 @@
-import { link, mkdir, open, stat, unlink, type FileHandle } from "node:fs/promises";
+import { link, mkdir, open, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { Writable, type Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { failpoint } from "../failpoint.ts";
 import { diskError, fsCode, putError } from "./disk-errors.ts";
 import { objectPath } from "./disk-layout.ts";
 import { listObjects } from "./disk-list.ts";
+import { createFileWriter } from "./file-writer.ts";
 import { createFolderSync, type FolderSync } from "./folder-sync.ts";
-import type { ObjectStore } from "./object-store.ts";
+import type { ObjectStore, PutOptions } from "./object-store.ts";
 import { collectLeftovers, tempName } from "./temp-files.ts";
 
-const WRITE_BUFFER_BYTES = 256 * 1_024;
 const READ_BUFFER_BYTES = 256 * 1_024;
 
 /**
@@ -54,12 +54,12 @@ export async function openDiskStore(options: { folder: string; name?: string }):
 
   return {
     name: options.name ?? "disk",
-    async put(key, content, { signal } = {}) {
+    async put(key, content, options = {}) {
       objectPath(root, key);
       const path = join(temp, tempName());
       try {
-        const sizeBytes = await writeDurably(path, content, signal);
-        signal?.throwIfAborted();
+        const sizeBytes = await writeDurably(path, content, options);
+        options.signal?.throwIfAborted();
         await publish(path, key).catch((error: unknown) => {
           throw putError(error, key);
         });
@@ -102,18 +102,23 @@ export async function openDiskStore(options: { folder: string; name?: string }):
     async presign() {
       return undefined;
     },
+    async tidy() {
+      return await collectLeftovers(temp).catch((error: unknown) => {
+        throw diskError(error, `disk store ${root}`);
+      });
+    },
     async close() {},
   };
 }
 
 /** Writes the whole stream to a new file and fsyncs it. Rejects with the stream's own error, or with StorageError. */
-async function writeDurably(path: string, content: Readable, signal: AbortSignal | undefined): Promise<number> {
+async function writeDurably(path: string, content: Readable, { signal, release }: PutOptions): Promise<number> {
   const handle = await open(path, "wx", 0o600).catch((error: unknown) => {
     content.destroy();
     throw putError(error, path);
   });
   try {
-    const file = fileWriter(handle);
+    const file = createFileWriter(handle, release);
     await pipeline(content, file.writable, signal === undefined ? {} : { signal });
     await failpoint("disk-after-write");
     await handle.sync().catch((error: unknown) => {
@@ -124,45 +129,6 @@ async function writeDurably(path: string, content: Readable, signal: AbortSignal
   } finally {
     await handle.close();
   }
-}
-
-/** Unlike a write stream of node:fs, it says what a failed write means, so that it can't be taken for the source's error. */
-function fileWriter(handle: FileHandle): { writable: Writable; sizeBytes: () => number } {
-  let sizeBytes = 0;
-  async function writeAll(chunks: Buffer[]): Promise<void> {
-    let pending = chunks;
-    while (pending.length > 0) {
-      const { bytesWritten } = await handle.writev(pending);
-      sizeBytes += bytesWritten;
-      pending = remaining(pending, bytesWritten);
-    }
-  }
-  const writable = new Writable({
-    highWaterMark: WRITE_BUFFER_BYTES,
-    write(chunk: Buffer, _encoding, done) {
-      writeAll([chunk]).then(
-        () => done(),
-        (error: unknown) => done(putError(error, "content")),
-      );
-    },
-    writev(chunks, done) {
-      writeAll(chunks.map(({ chunk }) => chunk)).then(
-        () => done(),
-        (error: unknown) => done(putError(error, "content")),
-      );
-    },
-  });
-  return { writable, sizeBytes: () => sizeBytes };
-}
-
-/** A disk that fills up takes a part of a write before it refuses the next. */
-function remaining(chunks: readonly Buffer[], written: number): Buffer[] {
-  let skip = written;
-  return chunks.flatMap((chunk) => {
-    const taken = Math.min(skip, chunk.length);
-    skip -= taken;
-    return taken === chunk.length ? [] : [chunk.subarray(taken)];
-  });
 }
 
 /** Makes a folder and every missing one above it, each durable in its parent before anything is put into it. */

@@ -27,6 +27,20 @@ export function objectStoreContract(name: string, open: () => Promise<ObjectStor
       expect(await store.head(key)).toMatchObject({ sizeBytes: content.length });
     });
 
+    it("gives no chunk back before it is stored, and none twice", async () => {
+      const key = newKey();
+      const content = randomBytes(3_000_000);
+      const chunks = Array.from(chunksOf(content), (chunk) => Buffer.from(chunk));
+      const released = new Set<ArrayBufferLike>();
+      const release = (chunk: Buffer) => {
+        expect(released.has(chunk.buffer)).toBe(false);
+        released.add(chunk.buffer);
+        chunk.fill(0);
+      };
+      await store.put(key, Readable.from(chunks, { objectMode: false }), { release });
+      expect((await buffer(await store.get(key))).equals(content)).toBe(true);
+    });
+
     it("keeps an empty object", async () => {
       const key = newKey();
       expect(await store.put(key, Readable.from([]))).toEqual({ sizeBytes: 0 });

@@ -13,7 +13,7 @@ export interface ObjectStore {
    * Stores the whole stream durably: when the promise resolves, a power cut loses nothing. When it rejects, or `signal`
    * aborts, nothing is visible under the key. Resolves to the number of bytes. Rejects `exists` where the key is taken.
    */
-  put(key: string, content: Readable, options?: { signal?: AbortSignal }): Promise<{ sizeBytes: number }>;
+  put(key: string, content: Readable, options?: PutOptions): Promise<{ sizeBytes: number }>;
   /** Bytes `start` to `end` inclusive, the whole object without `range`. Rejects not_found before any byte. */
   get(key: string, options?: { range?: ByteRange; signal?: AbortSignal }): Promise<Readable>;
   head(key: string): Promise<{ sizeBytes: number; modifiedAt: Date } | undefined>;
@@ -24,7 +24,18 @@ export interface ObjectStore {
   copy(from: string, to: string): Promise<void>;
   /** A URL that a client can fetch directly, or undefined where the backend has none (disk). */
   presign(key: string, options: { method: "GET" | "PUT"; expiresInSeconds: number }): Promise<string | undefined>;
+  /** Removes what died writers left that no key names (temp files, open multipart uploads); gives how many. At any time. */
+  tidy(): Promise<number>;
   close(): Promise<void>;
+}
+
+export interface PutOptions {
+  readonly signal?: AbortSignal;
+  /**
+   * Given every chunk that the store needs no more, so that its memory may be used again or freed before the garbage
+   * collector comes to it. Left out: the chunks stay the caller's. A store that can't tell never calls it.
+   */
+  readonly release?: (chunk: Buffer) => void;
 }
 
 /** Inclusive byte offsets, as in HTTP. */

@@ -9,6 +9,8 @@ export interface ContentPlace {
   readonly fileId: string;
   readonly epoch: number;
   readonly signal?: AbortSignal;
+  /** As in ObjectStore.put. May also get parts of a chunk, where a segment ends inside it. */
+  readonly release?: (chunk: Buffer) => void;
 }
 
 /** One segment may still be in its fsync while the next one streams; never more, so that memory stays flat. */
@@ -21,6 +23,8 @@ const MAX_PUTS_UNDER_WAY = 2;
  */
 export async function storeContent(content: AsyncIterable<Buffer>, place: ContentPlace): Promise<StoredContent> {
   const source = createCutter(content[Symbol.asyncIterator]());
+  const { store, tenantId, fileId, epoch, signal, release } = place;
+  const options = { ...(signal && { signal }), ...(release && { release }) };
   const puts: Promise<StoredSegment>[] = [];
   try {
     const start = await source.take(MAX_INLINE_BYTES + 1);
@@ -28,11 +32,9 @@ export async function storeContent(content: AsyncIterable<Buffer>, place: Conten
     source.putBack(start);
     while (!(await source.ended())) {
       await puts[puts.length - MAX_PUTS_UNDER_WAY];
-      const key = segmentKey({ tenantId: place.tenantId, fileId: place.fileId, epoch: place.epoch, segment: puts.length });
+      const key = segmentKey({ tenantId, fileId, epoch, segment: puts.length });
       const { stream, drained } = source.cut(MAX_SEGMENT_BYTES);
-      const put = place.store
-        .put(key, stream, place.signal === undefined ? {} : { signal: place.signal })
-        .then(({ sizeBytes }) => ({ store: place.store.name, key, sizeBytes }));
+      const put = store.put(key, stream, options).then(({ sizeBytes }) => ({ store: store.name, key, sizeBytes }));
       puts.push(put);
       await Promise.race([drained, put]);
     }
@@ -41,7 +43,7 @@ export async function storeContent(content: AsyncIterable<Buffer>, place: Conten
     source.close();
     const settled = await Promise.allSettled(puts);
     const segments = settled.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
-    await deleteContent(place.store, { segments });
+    await deleteContent(store, { segments });
     throw error;
   }
 }

@@ -7,6 +7,7 @@ import { Problem } from "../errors.ts";
 import type { PipelineRequest } from "../jobs/pipelines/resolve.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { discardFiles } from "./commit.ts";
+import { freeChunk } from "./free-chunk.ts";
 import { readMultipart, type MultipartForm } from "./multipart.ts";
 import { receiveFile } from "./receive.ts";
 import type { StoredFile } from "../record/files.ts";
@@ -26,9 +27,10 @@ export interface AcceptedForm {
 }
 
 /**
- * Takes a whole form of `file` parts and the fields `pipeline`, `params` and `metadata`, in any order. When it resolves,
- * all bytes are durable and nothing is recorded yet; when it rejects, nothing is left. Throws as readMultipart and
- * receiveFile do, and Problem `validation_failed` where a field does not say what it should.
+ * Takes a whole form of `file` parts and the fields `pipeline`, `params` and `metadata`, in any order. The memory of the
+ * body's chunks is freed on the way, so that nobody else may hold them. When it resolves, all bytes are durable and
+ * nothing is recorded yet; when it rejects, nothing is left. Throws as readMultipart and receiveFile do, and Problem
+ * `validation_failed` where a field does not say what it should.
  */
 export async function acceptForm(body: Readable, store: ObjectStore, upload: FormUpload): Promise<AcceptedForm> {
   const files: StoredFile[] = [];
@@ -39,7 +41,8 @@ export async function acceptForm(body: Readable, store: ObjectStore, upload: For
       maxFiles: upload.maxFilesPerRequest,
       maxFileBytes: upload.maxFileBytes,
       onFile: async (content, name) => {
-        files.push(await receiveFile(content, { store, tenantId: upload.tenantId, name, metadata: {}, maxBytes: upload.maxFileBytes }));
+        const { tenantId, maxFileBytes: maxBytes } = upload;
+        files.push(await receiveFile(content, { store, tenantId, name, metadata: {}, maxBytes, release: freeChunk }));
       },
     });
     if (files.length === 0) throw new Problem("validation_failed", 'The form holds no file; add at least one part named "file".');

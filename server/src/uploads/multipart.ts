@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Readable } from "node:stream";
 import busboy from "busboy";
+import { z } from "zod";
 import { Problem } from "../errors.ts";
 import { partFileName } from "./file-name.ts";
 import { tooLarge } from "./receive.ts";
@@ -37,6 +38,8 @@ const MAX_PARTS_AHEAD = 16;
  */
 export async function readMultipart(body: Readable, reading: MultipartReading): Promise<MultipartForm> {
   const parser = openParser(reading);
+  const delimiters = delimitersSeen(parser);
+  let parts = 0;
   const fields = new Map<string, string>();
   let failure: unknown;
   let queue: Promise<void> = Promise.resolve();
@@ -56,6 +59,7 @@ export async function readMultipart(body: Readable, reading: MultipartReading): 
     // A stream without a listener would turn the cut-off of its part into an uncaught exception.
     content.on("error", () => undefined);
     content.on("limit", () => fail(tooLarge(reading.maxFileBytes)));
+    parts++;
     ahead++;
     queue = queue.then(async () => {
       try {
@@ -72,6 +76,7 @@ export async function readMultipart(body: Readable, reading: MultipartReading): 
     });
   });
   parser.on("field", (field: string | undefined, value, { nameTruncated, valueTruncated }) => {
+    parts++;
     if (nameTruncated || valueTruncated) fail(new Problem("file_too_large", `A field may have at most ${MAX_FIELD_BYTES} bytes.`));
     else if (field === FILE_FIELD) fail(malformed(`a part named "${FILE_FIELD}" needs a file name`));
     else if (field === undefined || !reading.fieldNames.includes(field))
@@ -107,6 +112,8 @@ export async function readMultipart(body: Readable, reading: MultipartReading): 
           while (failure === undefined) await waker();
         })(),
       ]);
+      // The last delimiter ends the body; every other one begins a part.
+      if (parts !== delimiters() - 1) fail(malformed('every part needs a line "Content-Disposition: form-data" with a name'));
     }
   } catch (error) {
     fail(error);
@@ -140,6 +147,20 @@ function openParser(reading: MultipartReading): busboy.Busboy {
     throw malformed(error instanceof Error ? error.message : String(error));
   }
 }
+
+/**
+ * busboy passes over a part that it can't name, and what it holds would be lost without a word. Its search for delimiters
+ * counts them all, though the search itself is not part of its interface.
+ */
+function delimitersSeen(parser: busboy.Busboy): () => number {
+  const search = DelimiterSearch.parse(Reflect.get(parser, "_bparser"));
+  return () => search.matches;
+}
+
+const DelimiterSearch = z.custom<{ readonly matches: number }>(
+  (value) => typeof value === "object" && value !== null && "matches" in value && typeof value.matches === "number",
+  "busboy no longer keeps its search where this release does",
+);
 
 function malformed(why: string): Problem {
   return new Problem("validation_failed", `The multipart body can't be read: ${why}.`);

@@ -18,6 +18,8 @@ export interface Reception {
   /** What the client announced, where it did. */
   readonly expectedBytes?: number;
   readonly signal?: AbortSignal;
+  /** Given every chunk of the content that is needed no more; see ObjectStore.put. */
+  readonly release?: (chunk: Buffer) => void;
 }
 
 /**

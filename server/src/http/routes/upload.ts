@@ -9,6 +9,7 @@ import type { SubmittedJob } from "../../jobs/submission.ts";
 import { acceptForm } from "../../uploads/accept-form.ts";
 import { commitUpload } from "../../uploads/commit.ts";
 import { fileName } from "../../uploads/file-name.ts";
+import { freeChunk } from "../../uploads/free-chunk.ts";
 import { receiveFile, tooLarge } from "../../uploads/receive.ts";
 import type { StoredFile } from "../../record/files.ts";
 import { fileSummary } from "../file-answers.ts";
@@ -16,6 +17,9 @@ import { metadataOf } from "../metadata-query.ts";
 import type { Services } from "../services.ts";
 
 type Body = UploadAnswer | JobAccepted;
+
+/** Where a step goes that names no lane; what most jobs wait in. */
+const DEFAULT_LANE = "default";
 
 /** Room for the fields and part headers of a form, beside its files. */
 const FORM_OVERHEAD_BYTES = 4 * 2 ** 20;
@@ -44,12 +48,16 @@ export function uploadRoutes(services: Services): FastifyPluginAsync {
         async (request, reply) => {
           const { tenantId, actor } = request.principal;
           const form = await acceptForm(request.raw, store, { tenantId, headers: request.headers, ...limits });
+          const estimated =
+            form.pipeline === undefined
+              ? null
+              : await services.status.estimator.forNewJob({ lanes: [DEFAULT_LANE], items: form.files.length });
           const { status, body, lanes } = await commitUpload<Body>(services, {
             ...form,
             tenantId,
             actor,
             idempotencyKey: idempotencyKey(request),
-            answer: (job) => answerTo(form.files, job),
+            answer: (job) => answerTo(form.files, { job, estimated }),
           });
           noticeUpload(services, form.files, lanes);
           return reply.code(status === 202 ? 202 : 201).send(body);
@@ -81,6 +89,7 @@ export function uploadRoutes(services: Services): FastifyPluginAsync {
             name: fileName(request.params.name),
             metadata: metadataOf(z.record(z.string(), z.unknown()).parse(request.query)),
             maxBytes: limits.maxFileBytes,
+            release: freeChunk,
             ...(length !== undefined && { expectedBytes: Number(length) }),
           });
           const { body, lanes } = await commitUpload<UploadAnswer>(services, {
@@ -124,8 +133,9 @@ function noticeUpload(services: Services, files: readonly StoredFile[], lanes: R
   if (lanes.size > 0) services.announce(lanes);
 }
 
-function answerTo(files: readonly StoredFile[], job: SubmittedJob | undefined): Answer<Body> {
+function answerTo(files: readonly StoredFile[], { job, estimated }: { job: SubmittedJob | undefined; estimated: Date | null }): Answer<Body> {
   const summaries = files.map(fileSummary);
   if (job === undefined) return { status: 201, body: { files: summaries } };
-  return { status: 202, body: { job_id: encodeId("job", job.jobId), status: "queued", estimated_completion: null, files: summaries } };
+  const estimated_completion = estimated?.toISOString() ?? null;
+  return { status: 202, body: { job_id: encodeId("job", job.jobId), status: "queued", estimated_completion, files: summaries } };
 }
