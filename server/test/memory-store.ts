@@ -37,7 +37,7 @@ export function createMemoryStore(name = "memory"): ObjectStore {
     },
     async get(key, { range } = {}) {
       const { content } = find(key);
-      const wanted = range === undefined ? content : content.subarray(range.start, range.end + 1);
+      const wanted = Buffer.from(range === undefined ? content : content.subarray(range.start, range.end + 1));
       return Readable.from(wanted.length === 0 ? [] : [wanted]);
     },
     async head(key) {
@@ -60,6 +60,9 @@ export function createMemoryStore(name = "memory"): ObjectStore {
     },
     async presign() {
       return undefined;
+    },
+    async tidy() {
+      return 0;
     },
     async close() {},
   };

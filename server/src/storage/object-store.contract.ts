@@ -41,6 +41,14 @@ export function objectStoreContract(name: string, open: () => Promise<ObjectStor
       expect((await buffer(await store.get(key))).equals(content)).toBe(true);
     });
 
+    it("gives every reader chunks of its own", async () => {
+      const key = newKey();
+      const content = randomBytes(1_000_000);
+      await store.put(key, Readable.from(chunksOf(content)));
+      for await (const chunk of await store.get(key)) chunk.fill(0);
+      expect((await buffer(await store.get(key))).equals(content)).toBe(true);
+    });
+
     it("keeps an empty object", async () => {
       const key = newKey();
       expect(await store.put(key, Readable.from([]))).toEqual({ sizeBytes: 0 });

@@ -14,7 +14,7 @@ export interface ObjectStore {
    * aborts, nothing is visible under the key. Resolves to the number of bytes. Rejects `exists` where the key is taken.
    */
   put(key: string, content: Readable, options?: PutOptions): Promise<{ sizeBytes: number }>;
-  /** Bytes `start` to `end` inclusive, the whole object without `range`. Rejects not_found before any byte. */
+  /** Bytes `start` to `end` inclusive, the whole object without `range`. Rejects not_found before any byte. Its chunks are the reader's own. */
   get(key: string, options?: { range?: ByteRange; signal?: AbortSignal }): Promise<Readable>;
   head(key: string): Promise<{ sizeBytes: number; modifiedAt: Date } | undefined>;
   /** Deleting what is not there is no error. */

@@ -11,6 +11,7 @@ import { deleteFile } from "../../uploads/delete-file.ts";
 import { findFile, listFiles } from "../../uploads/find-files.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { fileResource } from "../file-answers.ts";
+import { freeSent } from "../free-sent.ts";
 import { metadataOf } from "../metadata-query.ts";
 import type { Services } from "../services.ts";
 import { uploadRoutes } from "./upload.ts";
@@ -95,6 +96,7 @@ export function filesRoutes(services: Services): FastifyPluginAsync {
         reply.headers(headers);
         if (status === 416)
           throw new Problem("range_not_satisfiable", `The file has ${manifest.sizeBytes} bytes; ask for a range inside it.`);
+        freeSent(reply.raw);
         return reply.code(status).send(body);
       },
     });
