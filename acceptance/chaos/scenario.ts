@@ -1,0 +1,58 @@
+import { check, type Verdict } from "./checker.ts";
+import { openFaultWindow, type FaultWindow } from "./fault-window.ts";
+import { openLoadClient, type LoadClient } from "./load-client.ts";
+import { startPoller, type Poller } from "./poller.ts";
+import { chance, type Chance } from "./seed.ts";
+import { startSite, type Site, type SiteOptions } from "./site.ts";
+
+/** What every scenario has: the product, a fault window, a reader that looks all the time, and clients with ledgers. */
+export interface Stage {
+  readonly site: Site;
+  readonly window: FaultWindow;
+  readonly poller: Poller;
+  readonly chance: Chance;
+  client(name: string): Promise<LoadClient>;
+  /** Deaths of the API under `npm start` that the scenario causes; to be counted up. */
+  apiKills: number;
+}
+
+/** Runs a scenario on a product of its own, then asks the oracle. What `act` rejects with is the scenario's own finding. */
+export async function play(name: string, options: SiteOptions, act: (stage: Stage) => Promise<void>): Promise<Verdict> {
+  const seeded = chance(name);
+  const site = await startSite(options);
+  const window = openFaultWindow();
+  const poller = startPoller(site, window);
+  const clients: LoadClient[] = [];
+  const stage: Stage = {
+    site,
+    window,
+    poller,
+    chance: seeded,
+    apiKills: 0,
+    async client(clientName) {
+      const client = await openLoadClient(site, clientName, window);
+      clients.push(client);
+      return client;
+    },
+  };
+  try {
+    await act(stage);
+    const verdict = await check(site, { window, poller, apiKills: stage.apiKills });
+    if (verdict.findings.length > 0) console.log(tails(site));
+    return verdict;
+  } catch (error) {
+    console.log(tails(site));
+    throw error;
+  } finally {
+    await poller.stop();
+    for (const client of clients) await client.close();
+    await site.stop();
+  }
+}
+
+function tails(site: Site): string {
+  return site
+    .programs()
+    .map((program) => `--- ${program.name}\n${program.log().slice(-3_000)}`)
+    .join("\n");
+}
