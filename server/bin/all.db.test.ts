@@ -1,103 +1,87 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { chmod, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer, type Server } from "node:net";
 import { once } from "node:events";
-import { chmod, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
+import {
+  ask,
+  endPlatform,
+  freePort,
+  launchPlatform,
+  postmasterOf,
+  processesOn,
+  startPlatform,
+  type StartedPlatform,
+} from "../test/start-platform.ts";
 
-/** `npm start` as people and machines meet it: a process, its output, its signals. */
-const ALL = fileURLToPath(new URL("all.ts", import.meta.url));
 vi.setConfig({ testTimeout: 120_000 });
+const LISTED = "/api/v1/files";
 
 let parent: string;
 let dataFolder: string;
-const running = new Set<ChildProcess>();
+const started: ChildProcess[] = [];
+let squatter: Server | undefined;
 beforeAll(async () => {
   parent = await mkdtemp(join(tmpdir(), "filemill-all-"));
   await chmod(parent, 0o711);
   dataFolder = join(parent, "data");
 });
 afterEach(async () => {
-  await Promise.all([...running].map((child) => signal(child, "SIGTERM")));
+  await Promise.all(started.splice(0).map((child) => endPlatform(child, "SIGTERM")));
+  squatter?.close();
+  squatter = undefined;
 });
 afterAll(() => rm(parent, { recursive: true, force: true }));
 
-interface Started {
-  readonly child: ChildProcess;
-  readonly output: () => string;
-  /** Where it is served; undefined where it ended instead. */
-  readonly address: string | undefined;
+async function start(variables: Record<string, string> = {}): Promise<StartedPlatform> {
+  const platform = await startPlatform({ dataFolder, variables });
+  started.push(platform.child);
+  return platform;
 }
 
-async function start(): Promise<Started> {
-  const child = spawn(process.execPath, [ALL], {
-    env: { PATH: process.env.PATH, FILEMILL_DATA_DIR: dataFolder, FILEMILL_PORT: "0", FILEMILL_WORKERS: "1" },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  running.add(child);
-  child.once("exit", () => running.delete(child));
-  let output = "";
-  const address = new Promise<string | undefined>((resolve) => {
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding("utf8").on("data", (text: string) => {
-        output += text;
-        if (output.includes("Ctrl-C stops everything")) resolve(/Filemill runs at +(\S+)/.exec(output)?.[1]);
-      });
-    }
-    child.once("close", () => resolve(undefined));
-  });
-  return { child, address: await address, output: () => output };
+/** A port that another program has. */
+async function takenPort(): Promise<string> {
+  squatter = createServer().listen(0, "127.0.0.1");
+  await once(squatter, "listening");
+  const address = squatter.address();
+  return String(typeof address === "object" && address !== null ? address.port : 0);
 }
 
-async function signal(child: ChildProcess, name: NodeJS.Signals): Promise<number | null> {
-  const exit = once(child, "exit");
-  child.kill(name);
-  const [code] = (await exit) as [number | null];
-  return code;
-}
-
-/** Processes that have our data folder in their command line or environment. */
-async function processes(): Promise<{ pid: number; command: string }[]> {
-  const found = [];
-  for (const name of await readdir("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    const read = (file: string) => readFile(`/proc/${name}/${file}`, "utf8").catch(() => "");
-    const command = (await read("cmdline")).replaceAll("\0", " ");
-    if (`${command} ${await read("environ")}`.includes(dataFolder)) found.push({ pid: Number(name), command });
-  }
-  return found;
-}
-
-async function listFiles(address: string | undefined): Promise<number> {
-  const key = (await readFile(join(dataFolder, "admin.key"), "utf8")).trim();
-  return (await fetch(`${address}/api/v1/files`, { headers: { authorization: `Bearer ${key}` } })).status;
-}
-
-test("it starts, says where and with which key, answers, and a signal leaves no process within five seconds", async () => {
+test("it starts, says where and with which key, answers, and Ctrl-C leaves no process within five seconds", async () => {
   const { child, address, output } = await start();
   expect(output()).toContain(join(dataFolder, "admin.key"));
   expect(output()).toContain((await readFile(join(dataFolder, "admin.key"), "utf8")).trim());
-  expect(await listFiles(address)).toBe(200);
+  expect((await ask({ dataFolder, address }, LISTED)).status).toBe(200);
   const began = performance.now();
-  expect(await signal(child, "SIGINT")).toBe(0);
+  const exit = once(child, "exit");
+  // To the whole process group, as a terminal does.
+  process.kill(-(child.pid ?? 0), "SIGINT");
+  expect(await exit).toEqual([0, null]);
   expect(performance.now() - began).toBeLessThan(5_000);
-  await expect.poll(processes).toEqual([]);
+  await expect.poll(() => processesOn(dataFolder)).toEqual([]);
 });
 
-test("killed with -9, its processes end by themselves, the database stays, and the next start takes it over", async () => {
-  const { child, address } = await start();
-  expect(await listFiles(address)).toBe(200);
-  const postmaster = async () => Number((await readFile(join(dataFolder, "database/cluster/postmaster.pid"), "utf8")).split("\n")[0]);
-  const pid = await postmaster();
-  await signal(child, "SIGKILL");
-  await expect
-    .poll(async () => (await processes()).filter(({ command }) => command.includes("server/bin/")), { timeout: 10_000 })
-    .toEqual([]);
-  const next = await start();
-  expect(await postmaster()).toBe(pid);
+test("killed with -9 and started again at once on the same port, it takes over the database and the port", async () => {
+  const port = String(await freePort());
+  const { child, address } = await start({ FILEMILL_PORT: port });
+  expect((await ask({ dataFolder, address }, LISTED)).status).toBe(200);
+  const postmaster = await postmasterOf(dataFolder);
+  await endPlatform(child, "SIGKILL");
+  const next = await start({ FILEMILL_PORT: port });
+  expect(await postmasterOf(dataFolder)).toBe(postmaster);
   expect(next.output()).not.toContain("fml_live_");
-  expect(await listFiles(next.address)).toBe(200);
+  expect(next.address).toBe(address);
+  expect((await ask({ dataFolder, address }, LISTED)).status).toBe(200);
+  await expect.poll(async () => (await processesOn(dataFolder)).filter(({ command }) => command.includes("bin/api.ts"))).toHaveLength(1);
+});
+
+test("killed with -9 and not started again, only the database stays", async () => {
+  const { child } = await start();
+  await endPlatform(child, "SIGKILL");
+  const ours = async () => (await processesOn(dataFolder)).filter(({ command }) => command.includes("server/bin/"));
+  await expect.poll(ours, { timeout: 10_000 }).toEqual([]);
 });
 
 test("a second start says who has the folder and ends with 1", async () => {
@@ -111,6 +95,50 @@ test("a second start says who has the folder and ends with 1", async () => {
 test("a second signal ends it at once, and nothing is left either", async () => {
   const { child } = await start();
   child.kill("SIGTERM");
-  await signal(child, "SIGTERM");
-  await expect.poll(processes, { timeout: 10_000 }).toEqual([]);
+  await endPlatform(child, "SIGTERM");
+  await expect.poll(() => processesOn(dataFolder), { timeout: 10_000 }).toEqual([]);
+});
+
+test("a port that is taken is named, with what to do, and ends the start with 1", async () => {
+  const port = await takenPort();
+  const { child, output } = await start({ FILEMILL_PORT: port });
+  expect(child.exitCode).toBe(1);
+  expect(output()).toContain(`Port ${port} of 127.0.0.1 is in use by another program. Stop that, or set FILEMILL_PORT`);
+  await expect.poll(() => processesOn(dataFolder)).toEqual([]);
+});
+
+test("a metrics port that was asked for and is taken ends the start with 1", async () => {
+  const port = await takenPort();
+  const { child, output } = await start({ FILEMILL_METRICS_PORT: port });
+  expect(child.exitCode).toBe(1);
+  expect(output()).toContain(`Port ${port} for the workers' metrics can't be used`);
+  await expect.poll(() => processesOn(dataFolder)).toEqual([]);
+});
+
+test("a data folder that can't be made is named, with what to do", async () => {
+  // /proc takes no folders, not even root's.
+  const platform = await startPlatform({ dataFolder: "/proc/filemill" });
+  expect(platform.child.exitCode).toBe(1);
+  expect(platform.output()).toMatch(/The data folder \/proc\/filemill\S* can't be made or written to .*FILEMILL_DATA_DIR/);
+});
+
+test.for([
+  ["while the cluster is made", "initdb"],
+  ["while PostgreSQL starts", "cluster/postmaster.pid"],
+] as const)("Ctrl-C %s leaves no process within five seconds", async ([when, sign]) => {
+  const own = join(parent, `interrupted-${when.length}`);
+  await mkdir(own, { mode: 0o711 });
+  const { child } = launchPlatform({ dataFolder: own });
+  started.push(child);
+  const isThere = async () => {
+    if (sign === "initdb") return (await processesOn(own)).some(({ command }) => command.includes("initdb"));
+    return (await readFile(join(own, "database", sign), "utf8").catch(() => "")) !== "";
+  };
+  await vi.waitUntil(isThere, { timeout: 60_000, interval: 5 });
+  const began = performance.now();
+  const exit = once(child, "exit");
+  process.kill(-(child.pid ?? 0), "SIGINT");
+  await exit;
+  expect(performance.now() - began).toBeLessThan(5_000);
+  await expect.poll(() => processesOn(own), { timeout: 5_000 }).toEqual([]);
 });

@@ -1,14 +1,15 @@
 import type { Database } from "../db/database.ts";
 import { listen } from "../db/notifications.ts";
 import type { Notifier } from "../db/notifier.ts";
-import { claim, FIRST_CURSOR } from "./claim.ts";
+import { claim } from "./claim.ts";
 import type { Dispatch } from "./dispatch.ts";
+import { FIRST_CURSOR, type Cursor } from "./ring.ts";
 import type { ClaimedTask } from "./task.ts";
 
 export const READY_CHANNEL = "filemill_ready";
 
-/** With notifications the floor only finds what a broken listener missed; without them it is how work is found. */
-const FLOOR_MS = 2_000;
+/** With notifications the floor only finds what a broken listener missed, and costs most of an idle worker's time; without them it is how work is found. */
+const FLOOR_MS = 5_000;
 const FLOOR_WITHOUT_NOTIFY_MS = 250;
 
 export interface PostgresDispatchOptions {
@@ -27,7 +28,7 @@ export interface PostgresDispatchOptions {
  */
 export function openPostgresDispatch(options: PostgresDispatchOptions): Dispatch {
   const { database, notifier, workerId, lanes } = options;
-  const cursors = new Map<string, string>();
+  const cursors = new Map<string, Cursor>();
   let turn = 0;
   let wake: (() => void) | undefined;
   /** An announcement that came while nobody waited. */

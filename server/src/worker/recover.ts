@@ -1,7 +1,9 @@
 import type { Logger } from "pino";
 import type { Database } from "../db/database.ts";
+import { failpoint } from "../failpoint.ts";
 import { LEASE_MS } from "../queue/lease.ts";
 import { adoptExpired, endBackoffs, reapExpired } from "../queue/reap.ts";
+import { isRecoveryDue } from "../queue/recovery-due.ts";
 import type { ClaimedTask } from "../queue/task.ts";
 import type { Committer } from "./committer.ts";
 import type { Plans } from "./plans.ts";
@@ -31,6 +33,7 @@ export function startRecovery(options: RecoveryOptions): { close(): Promise<void
 
   async function once(): Promise<void> {
     try {
+      if (!(await options.database.asSystem(isRecoveryDue))) return;
       const lanes = await options.database.asSystem(endBackoffs);
       if (performance.now() >= reapFrom) for (const lane of await reap(options)) lanes.add(lane);
       if (lanes.size > 0) options.announce(lanes);
@@ -61,12 +64,18 @@ export function startRecovery(options: RecoveryOptions): { close(): Promise<void
 }
 
 async function reap(options: RecoveryOptions): Promise<Set<string>> {
-  const { lanes, reaped } = await options.database.asSystem(reapExpired);
+  const { lanes, reaped } = await options.database.asSystem(async (transaction) => {
+    const expired = await reapExpired(transaction);
+    if (expired.reaped > 0) await failpoint("reap-before-commit");
+    return expired;
+  });
+  if (reaped > 0) await failpoint("reap-after-commit");
   const adopted = await options.database.asSystem((transaction) => adoptExpired(transaction, options.workerId));
   if (reaped + adopted.length > 0) {
     options.log.warn({ reaped, buriedOrSplit: adopted.length }, "leases had expired");
     options.onReaped(reaped + adopted.length);
   }
+  if (adopted.length > 0) await failpoint("adopt-after-commit");
   for (const task of adopted) await bury(options, task);
   return lanes;
 }
