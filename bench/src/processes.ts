@@ -18,7 +18,7 @@ export async function processesOf(root: number, folder: string): Promise<Process
   const all = new Map<number, ProcessUse & { parent: number }>();
   for (const name of await readdir("/proc")) {
     if (!/^\d+$/.test(name)) continue;
-    const use = await readProcess(Number(name));
+    const use = await processUse(Number(name));
     if (use !== undefined) all.set(use.pid, use);
   }
   const belongs = (pid: number): boolean => {
@@ -29,7 +29,8 @@ export async function processesOf(root: number, folder: string): Promise<Process
   return [...all.values()].filter((use) => belongs(use.pid));
 }
 
-async function readProcess(pid: number): Promise<(ProcessUse & { parent: number }) | undefined> {
+/** Undefined where it has ended. */
+export async function processUse(pid: number): Promise<(ProcessUse & { parent: number }) | undefined> {
   try {
     const [stat, command] = await Promise.all([readFile(`/proc/${pid}/stat`, "utf8"), readFile(`/proc/${pid}/cmdline`, "utf8")]);
     // The name in brackets may hold spaces; fields are counted behind it: state, parent, …, utime is 12th, stime 13th, rss 22nd.

@@ -9,7 +9,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { measure, report, type Contestant } from "../measure.ts";
 import { startPlatform, type Platform } from "../platform.ts";
-import { processesOf } from "../processes.ts";
+import { processesOf, processUse } from "../processes.ts";
 
 const MIB = 1024 * 1024;
 const SIZE_MIB = 1024;
@@ -107,12 +107,13 @@ async function newestFile(platform: Platform): Promise<string> {
   return newestFile(platform);
 }
 
+/** Looks at the API alone: to read every process of the machine each time would take the cores from those that are measured. */
 async function sampleMemory(platform: Platform, growth: number[]): Promise<{ stop: () => Promise<void> }> {
-  const resident = async () => {
-    const uses = await processesOf(platform.pid, platform.dataFolder);
-    return uses.find((use) => use.command.includes("bin/api.ts"))?.residentBytes ?? 0;
-  };
-  const before = await resident();
+  const uses = await processesOf(platform.pid, platform.dataFolder);
+  const api = uses.find((use) => use.command.includes("bin/api.ts"));
+  if (api === undefined) throw new Error("The platform runs no API");
+  const resident = async () => (await processUse(api.pid))?.residentBytes ?? 0;
+  const before = api.residentBytes;
   let stopped = false;
   const sampling = (async () => {
     let most = before;
