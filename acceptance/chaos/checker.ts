@@ -20,7 +20,7 @@ export interface Check {
   readonly poller: Poller;
   /** Deaths of the API under `npm start` that the scenario caused. */
   readonly apiKills?: number;
-  readonly quietWithinMs?: number;
+  readonly quietWithinMs: number;
 }
 
 /**
@@ -28,7 +28,7 @@ export interface Check {
  * over HTTP, then the rows and the stored objects themselves, and says what does not fit. It shares no code with the
  * server.
  */
-export async function check(site: Site, { window, poller, apiKills = 0, quietWithinMs = 60_000 }: Check): Promise<Verdict> {
+export async function check(site: Site, { window, poller, apiKills = 0, quietWithinMs }: Check): Promise<Verdict> {
   const findings: string[] = [];
   await until("the queue is quiet", quietWithinMs, () => isQuiet(site)).catch((error: unknown) => findings.push(`C2: ${String(error)}`));
   findings.push(...(await poller.stop()));

@@ -9,7 +9,7 @@ export interface DatabaseServer {
   readonly port: number;
   /** As whom the product's processes log in. */
   appUrl(port?: number): string;
-  /** SQL past all row-level security, over a connection of its own that is made anew after a restart. */
+  /** SQL past all row-level security, over connections of its own, which are made anew after a restart. */
   query<Row>(text: string, values?: readonly unknown[]): Promise<Row[]>;
   /** Ends the server (fast, or at once without a checkpoint), keeps it away, starts it again, and waits until it takes queries. */
   restart(how: { signal: "SIGINT" | "SIGQUIT"; awayMs: number }): Promise<void>;
@@ -29,20 +29,10 @@ export async function openDatabaseServer(dataFolder: string): Promise<DatabaseSe
     port: number;
   };
   const adminUrl = `postgres://postgres:${adminPassword}@127.0.0.1:${port}/${DATABASE}`;
-  let client: pg.Client | undefined;
+  const pool = new pg.Pool({ connectionString: adminUrl, max: 3, connectionTimeoutMillis: 5_000 });
+  // The pool replaces connections that a restart cuts.
+  pool.on("error", () => undefined);
   let startedHere = false;
-
-  async function connected(): Promise<pg.Client> {
-    if (client) return client;
-    const made = new pg.Client({ connectionString: adminUrl, connectionTimeoutMillis: 5_000 });
-    const forget = () => {
-      if (client === made) client = undefined;
-    };
-    made.on("error", forget).on("end", forget);
-    await made.connect();
-    client = made;
-    return made;
-  }
 
   async function postmasterPid(): Promise<number | undefined> {
     const text = await readFile(join(cluster, "postmaster.pid"), "utf8").catch(() => "");
@@ -73,7 +63,7 @@ export async function openDatabaseServer(dataFolder: string): Promise<DatabaseSe
   }
 
   async function query<Row>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
-    const { rows } = await (await connected()).query(text, [...values]);
+    const { rows } = await pool.query(text, [...values]);
     return rows as Row[];
   }
 
@@ -93,7 +83,7 @@ export async function openDatabaseServer(dataFolder: string): Promise<DatabaseSe
       );
     },
     async close() {
-      await client?.end().catch(() => undefined);
+      await pool.end();
       if (startedHere) await end("SIGINT");
     },
   };

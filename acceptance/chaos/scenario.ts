@@ -5,6 +5,9 @@ import { startPoller, type Poller } from "./poller.ts";
 import { chance, type Chance } from "./seed.ts";
 import { startSite, type Site, type SiteOptions } from "./site.ts";
 
+const QUIET_WITHIN_MS = 60_000;
+const QUIET_AFTER_FAILURE_MS = 15_000;
+
 /** What every scenario has: the product, a fault window, a reader that looks all the time, and clients with ledgers. */
 export interface Stage {
   readonly site: Site;
@@ -16,7 +19,7 @@ export interface Stage {
   apiKills: number;
 }
 
-/** Runs a scenario on a product of its own, then asks the oracle. What `act` rejects with is the scenario's own finding. */
+/** Runs a scenario on a product of its own, then asks the oracle. What `act` rejects with is a finding too. */
 export async function play(name: string, options: SiteOptions, act: (stage: Stage) => Promise<void>): Promise<Verdict> {
   const seeded = chance(name);
   const site = await startSite(options);
@@ -36,13 +39,16 @@ export async function play(name: string, options: SiteOptions, act: (stage: Stag
     },
   };
   try {
-    await act(stage);
-    const verdict = await check(site, { window, poller, apiKills: stage.apiKills });
-    if (verdict.findings.length > 0) console.log(tails(site));
-    return verdict;
-  } catch (error) {
-    console.log(tails(site));
-    throw error;
+    // Where the scenario itself does not see what it must, the oracle is asked all the same: it says what has become of the data.
+    const own = await act(stage).then(
+      () => [],
+      (error: unknown) => [`${name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`],
+    );
+    const quietWithinMs = own.length > 0 ? QUIET_AFTER_FAILURE_MS : QUIET_WITHIN_MS;
+    const verdict = await check(site, { window, poller, apiKills: stage.apiKills, quietWithinMs });
+    const findings = [...own, ...verdict.findings];
+    if (findings.length > 0) console.log(tails(site));
+    return { ...verdict, findings };
   } finally {
     await poller.stop();
     for (const client of clients) await client.close();
