@@ -1,6 +1,5 @@
 import { constants } from "node:fs";
 import { access, stat, statfs } from "node:fs/promises";
-import { connect as connectSocket } from "node:net";
 import { dirname } from "node:path";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -9,18 +8,9 @@ import { connect } from "@filemill/sdk/client.ts";
 import { FilemillError } from "@filemill/sdk/error.ts";
 import { apiKey, serverUrl, type Context } from "../context.ts";
 import { size } from "../terminal/print.ts";
-
-/** `advice` says what to do; only with `ok: false`. */
-export interface Finding {
-  readonly ok: boolean;
-  readonly found: string;
-  readonly advice?: string;
-}
-
-export interface Check {
-  readonly name: string;
-  look(context: Context): Promise<Finding>;
-}
+import { database } from "./database.ts";
+import type { Check, Finding } from "./finding.ts";
+import { ports } from "./ports.ts";
 
 const NEEDED_NODE = 24;
 const NEEDED_SPACE_BYTES = 1 * 2 ** 30;
@@ -32,6 +22,7 @@ export const CHECKS: readonly Check[] = [
   { name: "disk space", look: space },
   { name: "database", look: database },
   { name: "sandbox", look: sandbox },
+  { name: "ports", look: ports },
   { name: "API", look: api },
   { name: "key", look: key },
 ];
@@ -69,22 +60,6 @@ async function space(context: Context): Promise<Finding> {
   const found = `${size(free)} free`;
   if (free >= NEEDED_SPACE_BYTES) return { ok: true, found };
   return { ok: false, found, advice: `Free at least ${size(NEEDED_SPACE_BYTES)}, or set FILEMILL_DATA_DIR to a larger disk.` };
-}
-
-async function database(context: Context): Promise<Finding> {
-  const url = context.environment["FILEMILL_DATABASE_URL"];
-  if (!url) return { ok: true, found: "embedded (FILEMILL_DATABASE_URL is not set)" };
-  let address: URL;
-  try {
-    address = new URL(url);
-  } catch {
-    return { ok: false, found: "FILEMILL_DATABASE_URL is not a URL", advice: "Write it as postgres://user:password@host:5432/database." };
-  }
-  const port = Number(address.port || 5432);
-  const found = `${address.hostname}:${port}`;
-  const reached = await reach(address.hostname, port);
-  if (reached) return { ok: true, found: `${found} takes connections` };
-  return { ok: false, found: `${found} takes no connections`, advice: "Start PostgreSQL there, or correct FILEMILL_DATABASE_URL." };
 }
 
 async function sandbox(context: Context): Promise<Finding> {
@@ -129,19 +104,6 @@ async function existing(path: string): Promise<string> {
     () => path,
     () => (dirname(path) === path ? path : existing(dirname(path))),
   );
-}
-
-function reach(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connectSocket({ host, port, timeout: TIMEOUT_MS });
-    const finish = (reached: boolean) => {
-      socket.destroy();
-      resolve(reached);
-    };
-    socket.once("connect", () => finish(true));
-    socket.once("timeout", () => finish(false));
-    socket.once("error", () => finish(false));
-  });
 }
 
 async function bwrapWorks(): Promise<boolean> {
