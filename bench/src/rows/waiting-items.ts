@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import pg from "pg";
 import { openDatabase, type Database } from "@filemill/server/src/db/database.ts";
-import { claim, FIRST_CURSOR } from "@filemill/server/src/queue/claim.ts";
+import { claim } from "@filemill/server/src/queue/claim.ts";
+import { FIRST_CURSOR } from "@filemill/server/src/queue/ring.ts";
 import { startCluster, type BenchCluster } from "../cluster.ts";
 import { measure, quantile, report, type Contestant } from "../measure.ts";
 import { LANE } from "../ours/noop-job.ts";

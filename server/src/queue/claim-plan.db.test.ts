@@ -6,7 +6,8 @@ import { sql, type Statement } from "../db/sql.ts";
 import { cloneDatabase, type ClonedDatabase } from "../../test/database.ts";
 import { openEngine } from "../../test/engine/engine.ts";
 import { readyTasks } from "../../test/engine/ready-tasks.ts";
-import { claim, FIRST_CURSOR } from "./claim.ts";
+import { claim } from "./claim.ts";
+import { FIRST_CURSOR } from "./ring.ts";
 import { endBackoffs, reapExpired } from "./reap.ts";
 
 // What makes a queue slow is its plans: one that reads the whole table looks well with ten rows and dies with a million.

@@ -4,7 +4,8 @@ import { sql } from "../db/sql.ts";
 import { cloneDatabase, type ClonedDatabase } from "../../test/database.ts";
 import { openEngine, type Engine } from "../../test/engine/engine.ts";
 import { readyTasks } from "../../test/engine/ready-tasks.ts";
-import { claim, FIRST_CURSOR } from "./claim.ts";
+import { claim } from "./claim.ts";
+import { FIRST_CURSOR, type Cursor } from "./ring.ts";
 import type { ClaimedTask } from "./task.ts";
 
 let clone: ClonedDatabase | undefined;
@@ -17,7 +18,7 @@ beforeEach(async () => {
 afterAll(() => clone?.close());
 
 /** A worker that goes on from its own cursor, as dispatch does. */
-function claimer(options: { lane?: string; want: number; cursor?: string }) {
+function claimer(options: { lane?: string; want: number; cursor?: Cursor }) {
   const { lane = "default", want } = options;
   const workerId = uuidv7();
   let cursor = options.cursor ?? FIRST_CURSOR;
@@ -76,7 +77,7 @@ describe("fairness", () => {
     }
   });
 
-  test.each([2, 4, 16])("weights 3 : 1 give 3 : 1 with %i places", async (want) => {
+  test.each([1, 2, 4, 16])("weights 3 : 1 give 3 : 1 with %i places", async (want) => {
     const tenants = [await engine.tenant({ weight: 3 }), await engine.tenant()];
     for (const tenantId of tenants) await readyTasks(engine.database, { tenantId, count: 400 });
     const [heavy = 0, light = 1] = perTenant(await repeat(Math.floor(240 / want), claimer({ want })), tenants);
@@ -95,8 +96,8 @@ describe("fairness", () => {
     const tenants = [await engine.tenant({ weight: 100 })];
     while (tenants.length < 40) tenants.push(await engine.tenant());
     for (const tenantId of tenants) await readyTasks(engine.database, { tenantId, count: 400 });
-    for (const cursor of [FIRST_CURSOR, tenants[17], tenants.at(-1)]) {
-      const tasks = await repeat(9, claimer({ want: 16, ...(cursor ? { cursor } : {}) }));
+    for (const cursor of [FIRST_CURSOR, { after: tenants[17] ?? "" }, { after: tenants.at(-1) ?? "" }]) {
+      const tasks = await repeat(9, claimer({ want: 16, cursor }));
       expect(perTenant(tasks, tenants).filter((count) => count === 0)).toEqual([]);
     }
   });
@@ -113,6 +114,17 @@ describe("fairness", () => {
 });
 
 describe("caps", () => {
+  test("tenants at their cap do not hide the others, however many they are", async () => {
+    const capped = await Promise.all(Array.from({ length: 40 }, () => engine.tenant({ maxRunning: 1 })));
+    const free = await engine.tenant();
+    for (const tenantId of [...capped, free]) await readyTasks(engine.database, { tenantId, count: 2 });
+    const take = claimer({ want: 1 });
+    const tasks = await repeat(42, take);
+    expect(perTenant(tasks, [free])).toEqual([2]);
+    expect(perTenant(tasks, capped)).toEqual(capped.map(() => 1));
+    expect(await take()).toEqual([]);
+  });
+
   test("eight claimers at once never take a tenant over its cap, and fill it", async () => {
     const cap = 7;
     const capped = await engine.tenant({ maxRunning: cap });

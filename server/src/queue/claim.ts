@@ -2,108 +2,44 @@ import type { TaskKind } from "@filemill/contract/status.ts";
 import type { Transaction } from "../db/database.ts";
 import { sql, type Statement } from "../db/sql.ts";
 import { LEASE_MS } from "./lease.ts";
+import { readyTenants, sharesOf, turnAfter, type Cursor, type Share } from "./ring.ts";
 import type { ClaimedTask } from "./task.ts";
-
-/** Tenants that one claim may visit; more come with the next claim, from where the cursor stopped. */
-const RING_TENANTS = 16;
 
 export interface ClaimOptions {
   readonly workerId: string;
   readonly lane: string;
   /** Most tasks to take. */
   readonly want: number;
-  /** The tenant served last by this worker in this lane; the ring starts behind it. */
-  readonly cursor: string;
+  /** Where this worker's last claim of this lane stopped; FIRST_CURSOR at the start. */
+  readonly cursor: Cursor;
 }
 
 export interface Claim {
   readonly tasks: readonly ClaimedTask[];
-  readonly cursor: string;
+  readonly cursor: Cursor;
 }
 
-export const FIRST_CURSOR = "00000000-0000-0000-0000-000000000000";
+/** Tenants that one look may visit; more come with the next claim, from where the cursor stopped. */
+const RING_TENANTS = 16;
+/** Looks that one claim takes where it meets only tenants that are at their cap. */
+const MAX_LOOKS = 64;
 
 /**
- * Takes ready tasks of a lane for a worker, fairly between tenants, each with a new epoch and a lease of LEASE_MS by the
- * database's clock.
- *
- * Fairness is a ring: from the worker's own cursor on, the next tenants that have ready tasks are found by skipping
- * through the ready index (one index descent a tenant, however many tasks wait), and `want` is divided among them by
- * weight. There is no shared fairness row. Priority orders a tenant's own tasks and nothing else. A tenant with a cap is
- * counted under a lock on its row, because two claims at once would both see room for the last task.
+ * Takes ready tasks of a lane for a worker, fairly between tenants (ring.ts), each with a new epoch and a lease of
+ * LEASE_MS by the database's clock. Priority orders a tenant's own tasks and nothing else.
  */
 export async function claim(transaction: Transaction, options: ClaimOptions): Promise<Claim> {
-  const ring = await readyTenants(transaction, options);
-  if (ring.length === 0) return { tasks: [], cursor: options.cursor };
-  const shares = await dividedShares(transaction, ring, options);
-  const tasks = shares.length === 0 ? [] : await take(transaction, shares, options);
-  return { tasks, cursor: servedLast({ ring, shares, tasks, want: options.want }) ?? options.cursor };
-}
-
-interface RingRow {
-  readonly tenant_id: string;
-  readonly weight: number;
-  readonly max_running: number | null;
-}
-
-async function readyTenants(transaction: Transaction, { lane, cursor, want }: ClaimOptions): Promise<RingRow[]> {
-  return await transaction.query<RingRow>(sql`
-    WITH RECURSIVE ring(tenant_id, place, wrapped) AS (
-      SELECT ${cursor}::uuid, 0, false
-      UNION ALL
-      SELECT next.tenant_id, ring.place + 1, next.wrapped
-      FROM ring CROSS JOIN LATERAL (
-        (SELECT tenant_id, ring.wrapped FROM tasks
-          WHERE lane = ${lane} AND status = 'ready' AND NOT backing_off AND tenant_id > ring.tenant_id
-            AND (NOT ring.wrapped OR tenant_id <= ${cursor}::uuid)
-          ORDER BY tenant_id LIMIT 1)
-        UNION ALL
-        (SELECT tenant_id, true FROM tasks
-          WHERE lane = ${lane} AND status = 'ready' AND NOT backing_off AND NOT ring.wrapped AND tenant_id <= ${cursor}::uuid
-          ORDER BY tenant_id LIMIT 1)
-        LIMIT 1) next
-      WHERE ring.place < ${Math.min(want, RING_TENANTS)}::int
-    )
-    SELECT ring.tenant_id, tenants.weight, tenants.max_running
-    FROM ring CROSS JOIN LATERAL (SELECT weight, max_running FROM tenants WHERE id = ring.tenant_id) tenants
-    WHERE place > 0 ORDER BY place`);
-}
-
-interface Share {
-  readonly tenantId: string;
-  readonly tasks: number;
-}
-
-async function dividedShares(transaction: Transaction, ring: readonly RingRow[], { want }: ClaimOptions): Promise<Share[]> {
-  const weights = ring.reduce((sum, row) => sum + row.weight, 0);
-  const room = await roomUnderCaps(transaction, ring);
-  return ring
-    .map((row) => ({
-      tenantId: row.tenant_id,
-      tasks: Math.min(Math.ceil((want * row.weight) / weights), room.get(row.tenant_id) ?? want),
-    }))
-    .filter((share) => share.tasks > 0);
-}
-
-/**
- * Free places of the tenants that have a cap; a tenant that another claim is counting right now has none for us. The lock
- * is not FOR UPDATE, because every row inserted with a reference to the tenant (a file, a job) holds a key-share lock on
- * it: with that, a tenant that uploads all the time would hardly ever be served.
- */
-async function roomUnderCaps(transaction: Transaction, ring: readonly RingRow[]): Promise<Map<string, number>> {
-  const capped = ring.filter((row) => row.max_running !== null).map((row) => row.tenant_id);
-  const room = new Map<string, number>(capped.map((tenantId) => [tenantId, 0]));
-  if (capped.length === 0) return room;
-  const locked = await transaction.query<{ id: string }>(
-    sql`SELECT id FROM tenants WHERE id = ANY(${capped}::uuid[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED`,
-  );
-  const rows = await transaction.query<{ id: string; room: number }>(sql`
-    SELECT id, max_running - (
-        SELECT count(*) FROM (SELECT 1 FROM tasks WHERE status = 'running' AND tenant_id = tenants.id LIMIT tenants.max_running) running
-      ) AS room
-    FROM tenants WHERE id = ANY(${locked.map((row) => row.id)}::uuid[])`);
-  for (const row of rows) room.set(row.id, Number(row.room));
-  return room;
+  let { cursor } = options;
+  for (let look = 0; look < MAX_LOOKS; look++) {
+    const tenants = look === 0 ? Math.min(options.want, RING_TENANTS) : RING_TENANTS;
+    const ring = await readyTenants(transaction, { lane: options.lane, cursor, tenants });
+    if (ring.length === 0) break;
+    const shares = await sharesOf(transaction, ring, { cursor, want: options.want });
+    const tasks = shares.length === 0 ? [] : await take(transaction, shares, options);
+    cursor = turnAfter({ ring, shares, tasks, want: options.want, cursor });
+    if (tasks.length > 0) return { tasks, cursor };
+  }
+  return { tasks: [], cursor };
 }
 
 interface ClaimedRow {
@@ -147,33 +83,6 @@ async function take(transaction: Transaction, shares: readonly Share[], { worker
           ORDER BY rank, id LIMIT share.tasks FOR UPDATE SKIP LOCKED) picked
         LIMIT ${want}))`,
   );
-}
-
-interface Round {
-  readonly ring: readonly RingRow[];
-  readonly shares: readonly Share[];
-  readonly tasks: readonly ClaimedTask[];
-  readonly want: number;
-}
-
-/**
- * Where the next ring starts: behind the last tenant whose share was handed out whole. Shares are rounded up, so that
- * `want` can run out before the ring does; those it did not reach must come first the next time, or three tenants that
- * share four places would be two that are served and one that never is.
- */
-function servedLast({ ring, shares, tasks, want }: Round): string | undefined {
-  if (tasks.length < want) return ring.at(-1)?.tenant_id;
-  const shareOf = new Map(shares.map((share) => [share.tenantId, share.tasks]));
-  let left = want;
-  let last: string | undefined;
-  for (const { tenant_id: tenantId } of ring) {
-    const taken = tasks.filter((task) => task.tenantId === tenantId).length;
-    left -= taken;
-    if (left === 0 && taken < (shareOf.get(tenantId) ?? 0)) return last;
-    last = tenantId;
-    if (left === 0) return last;
-  }
-  return last;
 }
 
 /** Runs an UPDATE of tasks and gives the changed ones with their inputs, in the order in which they are handed out. */

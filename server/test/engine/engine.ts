@@ -6,8 +6,9 @@ import type { EntryOutcome, FinishedTask, TaskOutcome } from "../../src/jobs/adv
 import { settle } from "../../src/jobs/advance/settle.ts";
 import type { Plan } from "../../src/jobs/plan.ts";
 import { submitJob } from "../../src/jobs/submit.ts";
-import { claim, FIRST_CURSOR } from "../../src/queue/claim.ts";
+import { claim } from "../../src/queue/claim.ts";
 import { hold } from "../../src/queue/hold.ts";
+import { FIRST_CURSOR, type Cursor } from "../../src/queue/ring.ts";
 import type { ClaimedTask, Entry } from "../../src/queue/task.ts";
 
 /** Drives the engine's real statements without step hosts: what a task's entries become is told by the test. */
@@ -17,7 +18,7 @@ export interface Engine {
   /** Input files as rows only; nothing here reads bytes. */
   files(tenantId: string, count: number, sizeBytes?: number): Promise<string[]>;
   submit(tenantId: string, plan: Plan, files: readonly string[], options?: { priority?: number }): Promise<string>;
-  claim(options?: { workerId?: string; lane?: string; want?: number; cursor?: string }): Promise<readonly ClaimedTask[]>;
+  claim(options?: { workerId?: string; lane?: string; want?: number; cursor?: Cursor }): Promise<readonly ClaimedTask[]>;
   /** Ends tasks as a worker would; the ids of those that the fence let through. */
   settle(tasks: readonly ClaimedTask[], outcome: (task: ClaimedTask) => TaskOutcome, workerId?: string): Promise<Set<string>>;
   /** Claims and settles until nothing is ready; the number of tasks run. */
