@@ -92,7 +92,9 @@ table files
   constraint files_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES filemill.tenants(id)
   CREATE INDEX files_by_job ON filemill.files USING btree (job_id) WHERE (job_id IS NOT NULL)
   CREATE INDEX files_by_metadata ON filemill.files USING gin (metadata jsonb_path_ops) WHERE (metadata <> '{}'::jsonb)
+  CREATE INDEX files_intermediate ON filemill.files USING btree (id) WHERE ((origin = 'intermediate'::text) AND (status = 'stored'::text))
   CREATE INDEX files_listed ON filemill.files USING btree (tenant_id, created_at DESC, id DESC) WHERE ((status = 'stored'::text) AND (origin <> 'intermediate'::text))
+  CREATE INDEX files_tombstones ON filemill.files USING btree (deleted_at) WHERE ((origin = 'intermediate'::text) AND (status = 'deleted'::text) AND (job_id IS NULL))
   owner filemill_owner, row security forced
   policy of_system for all to filemill_system using (true) check (true)
   policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))

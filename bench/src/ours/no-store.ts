@@ -15,5 +15,6 @@ export const noStore: ObjectStore = {
   },
   copy: refuse,
   presign: refuse,
+  tidy: refuse,
   close: () => Promise.resolve(),
 };

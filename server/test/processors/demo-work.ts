@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { copyFile, writeFile } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
@@ -46,16 +46,34 @@ export const demoSleep = declareProcessor({
   },
 });
 
+export const demoCopy = declareProcessor({
+  name: "demo.copy",
+  version: "1",
+  title: "Copy",
+  description: "Makes a new file of the same content.",
+  kind: "map",
+  emits: "one",
+  accepts: ["*/*"],
+  produces: ["*/*"],
+  params: z.strictObject({}),
+  limits: DEMO_LIMITS,
+  example: {},
+  codec: false,
+  async run({ inputs, output }) {
+    for (const input of inputs) await copyFile(input.path, output({ name: input.name, mediaType: input.mediaType }));
+  },
+});
+
 export const demoMany = declareProcessor({
   name: "demo.many",
   version: "1",
   title: "Make many",
-  description: "Makes count small files, each with its number as text.",
+  description: "Makes count files, each with its number as text, padded to so many bytes.",
   kind: "map",
   emits: "many",
   accepts: ["*/*"],
   produces: ["text/plain"],
-  params: z.strictObject({ count: z.int().min(0).max(10_000).default(3) }),
+  params: z.strictObject({ count: z.int().min(0).max(10_000).default(3), bytes: z.int().min(0).default(0) }),
   limits: DEMO_LIMITS,
   example: { count: 3 },
   codec: false,
@@ -63,7 +81,7 @@ export const demoMany = declareProcessor({
     for (const input of inputs) {
       for (let number = 0; number < params.count; number++) {
         signal.throwIfAborted();
-        await writeFile(output({ name: `${input.name}-${number}.txt`, mediaType: "text/plain" }), `${number}\n`);
+        await writeFile(output({ name: `${input.name}-${number}.txt`, mediaType: "text/plain" }), `${number}\n`.padEnd(params.bytes, "."));
       }
     }
   },

@@ -1,5 +1,5 @@
-import { demoConcat, demoCount, demoMany, demoNoop, demoSleep } from "./demo-work.ts";
+import { demoConcat, demoCopy, demoCount, demoMany, demoNoop, demoSleep } from "./demo-work.ts";
 import { demoCrash, demoFail, demoHang, demoHog } from "./demo-faults.ts";
 
 /** For tests, by FILEMILL_EXTRA_PROCESSORS. */
-export default [demoConcat, demoCount, demoCrash, demoFail, demoHang, demoHog, demoMany, demoNoop, demoSleep];
+export default [demoConcat, demoCopy, demoCount, demoCrash, demoFail, demoHang, demoHog, demoMany, demoNoop, demoSleep];

@@ -1,0 +1,39 @@
+import type { Logger } from "pino";
+import type { Database } from "../db/database.ts";
+import type { ObjectStore } from "../storage/object-store.ts";
+import { endIntermediates } from "./end-intermediates.ts";
+import { expireRows, type ExpiredRows } from "./expire-rows.ts";
+import { deleteOrphans } from "./orphan-objects.ts";
+
+export interface GarbageOptions {
+  readonly database: Database;
+  readonly store: ObjectStore;
+  /** How old an object without a row must be; longer than anybody needs between the bytes and the commit. */
+  readonly graceMs: number;
+  readonly log: Logger;
+  /** Ends the round after the batch under way. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Collected extends ExpiredRows {
+  readonly intermediateFiles: number;
+  readonly orphanObjects: number;
+  readonly leftovers: number;
+}
+
+/**
+ * One round: files that only crossed a stage boundary of jobs that have ended, objects without a row, what dead writers
+ * left in the store, and rows that were for a time. Work is in bounded batches, memory is flat, and any number of rounds
+ * may run at once or die anywhere: what one did not finish, the next one does. Rejects StorageError or a database error.
+ */
+export async function collectGarbage(options: GarbageOptions): Promise<Collected> {
+  const { database, store, signal, log } = options;
+  const intermediateFiles = await endIntermediates({ database, store, signal });
+  const orphans = await deleteOrphans(options);
+  const leftovers = await store.tidy();
+  const expired = await expireRows(database, signal);
+  const collected = { intermediateFiles, orphanObjects: orphans.deleted, leftovers, ...expired };
+  if (orphans.failed > 0) log.warn({ objects: orphans.failed }, "objects without a row could not be deleted; the next round tries again");
+  if (Object.values(collected).some((count) => count > 0)) log.info(collected, "garbage was collected");
+  return collected;
+}
