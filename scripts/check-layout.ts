@@ -1,11 +1,17 @@
 import { readFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { SERVER_FOLDERS } from "./arrows.ts";
+import { failpointPlaces, failpointProblems } from "./failpoints.ts";
 import { ROOT, trackedFiles } from "./tracked-files.ts";
 
 /** What the linter can't see: names of files and folders, the lock file, and failpoints that share a name. */
 const files = await trackedFiles();
-const problems = [...drawers(files), ...unknownFolders(files), ...(await registryAddresses()), ...(await doubledFailpoints(files))];
+const problems = [
+  ...drawers(files),
+  ...unknownFolders(files),
+  ...(await registryAddresses()),
+  ...failpointProblems(await failpointPlaces()),
+];
 for (const problem of problems) console.error(problem);
 if (problems.length > 0) process.exitCode = 1;
 
@@ -32,20 +38,4 @@ async function registryAddresses(): Promise<string[]> {
   return lines.flatMap((line, index) =>
     /"resolved":\s*"(?:https?|git)/.test(line) ? [`package-lock.json:${index + 1} holds a registry address: ${line.trim()}`] : [],
   );
-}
-
-/** Faults are injected by name; two places of one name could not be hit apart. */
-async function doubledFailpoints(paths: readonly string[]): Promise<string[]> {
-  const places = new Map<string, string[]>();
-  const sources = paths.filter((path) => /^server\/(?:src|bin)\/.*\.ts$/.test(path) && !/\.(?:test|contract)\.ts$/.test(path));
-  for (const path of sources) {
-    const text = await readFile(join(ROOT, path), "utf8");
-    for (const match of text.matchAll(/\bfailpoint\(\s*"([^"]+)"/g)) {
-      const name = match[1] ?? "";
-      places.set(name, [...(places.get(name) ?? []), basename(path)]);
-    }
-  }
-  return [...places]
-    .filter(([, where]) => where.length > 1)
-    .map(([name, where]) => `failpoint "${name}" stands at ${where.length} places (${where.join(", ")}): give each its own name`);
 }

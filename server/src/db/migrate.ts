@@ -3,6 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
+import { failpoint } from "../failpoint.ts";
 import { createRoles, type LoginRole } from "./roles.ts";
 
 /** The folder of the numbered files that belong to this version of the code. */
@@ -105,8 +106,12 @@ async function applyNext(client: pg.Client, migrations: readonly Migration[]): P
   await client.query(`BEGIN; SET LOCAL ROLE filemill_owner; SELECT pg_advisory_xact_lock(${LOCK})`);
   try {
     const next = nextMigration(migrations, await readApplied(client));
-    if (next) await apply(client, next);
+    if (next) {
+      await apply(client, next);
+      await failpoint("migrate-before-commit");
+    }
     await client.query("COMMIT");
+    if (next) await failpoint("migrate-after-commit");
     return next?.file;
   } catch (error) {
     await client.query("ROLLBACK").catch(() => undefined);

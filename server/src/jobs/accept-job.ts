@@ -4,6 +4,7 @@ import { decodeId, encodeId } from "@filemill/contract/ids.ts";
 import type { Database, Transaction } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import { Problem } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 import type { Catalogue } from "../processors/catalogue.ts";
 import { appendAudit } from "../record/audit.ts";
 import { hashRequest, withIdempotency } from "./idempotency.ts";
@@ -62,12 +63,14 @@ export async function acceptJob(services: { database: Database; catalogue: Catal
       detail: { pipeline: planned.name, inputs: files.length },
     });
     ({ lanes } = job);
+    await failpoint("job-before-commit");
     const summaries = files.map(({ uuid: _uuid, ...summary }) => summary);
     return {
       status: 202,
       body: { job_id: id, status: "queued", estimated_completion: order.estimatedCompletion?.toISOString() ?? null, files: summaries },
     };
   });
+  await failpoint("job-after-commit");
   return { answer: body, lanes };
 }
 

@@ -20,12 +20,16 @@ export const CANCEL_CHANNEL = "filemill_cancel";
  */
 export async function cancelJob(database: Database, job: { tenantId: string; jobId: string; actor: string }): Promise<void> {
   const { tenantId, jobId } = job;
-  await database.asTenant(tenantId, (transaction) => markCancelled(transaction, job));
+  await database.asTenant(tenantId, async (transaction) => {
+    await markCancelled(transaction, job);
+    await failpoint("cancel-before-commit");
+  });
   await failpoint("cancel-between-job-and-tasks");
   await database.asTenant(tenantId, async (transaction) => {
     await sweepTasks(transaction, [jobId]);
     await transaction.query(sql`SELECT pg_notify(${CANCEL_CHANNEL}, ${jobId})`);
   });
+  await failpoint("cancel-after-tasks");
 }
 
 async function markCancelled(transaction: Transaction, { tenantId, jobId, actor }: { tenantId: string; jobId: string; actor: string }) {

@@ -3,6 +3,7 @@ import { TERMINAL_JOB_STATUSES, type JobStatus } from "@filemill/contract/status
 import type { Database, Transaction } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import { notFound, Problem } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 import { appendAudit } from "../record/audit.ts";
 
 /**
@@ -16,7 +17,7 @@ export async function deleteJob(
 ): Promise<{ objectKeys: string[] }> {
   const { tenantId, jobId, actor } = job;
   const id = encodeId("job", jobId);
-  return await database.asTenant(tenantId, async (transaction) => {
+  const deleted = await database.asTenant(tenantId, async (transaction) => {
     // In the order of the engine's locks: stages, then the job.
     await transaction.query(
       sql`SELECT stage FROM job_stages WHERE job_id = ${jobId} AND tenant_id = ${tenantId} ORDER BY stage FOR UPDATE`,
@@ -30,8 +31,11 @@ export async function deleteJob(
     const objectKeys = await deleteIntermediates(transaction, jobId);
     await deleteRows(transaction, jobId);
     await appendAudit(transaction, { tenantId, actor, action: "job.delete", object: id });
+    await failpoint("job-delete-before-commit");
     return { objectKeys };
   });
+  await failpoint("job-delete-after-commit");
+  return deleted;
 }
 
 async function deleteIntermediates(transaction: Transaction, jobId: string): Promise<string[]> {

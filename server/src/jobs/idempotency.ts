@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Database, Transaction } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import { Problem } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 
 /** What a request was answered: HTTP status and JSON body. */
 export interface Answer<Body> {
@@ -51,6 +52,7 @@ export async function withIdempotency<Body>(
     const [row] = await transaction.query<{ answer: Body }>(sql`
       INSERT INTO idempotency_keys (tenant_id, key, request_sha256, status, answer)
       VALUES (${tenantId}, ${key}, ${requestHash}, ${answer.status}, ${JSON.stringify(answer.body)}::jsonb) RETURNING answer`);
+    await failpoint("idempotency-before-commit");
     return { status: answer.status, body: row?.answer ?? answer.body, replayed: false };
   });
 }

@@ -3,6 +3,7 @@ import type { JobStatus, TaskKind } from "@filemill/contract/status.ts";
 import type { Database, Transaction } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import { notFound, Problem } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 import { appendAudit } from "../record/audit.ts";
 import { appendEvents } from "../record/events.ts";
 import { advanceJobs } from "./advance/advance-jobs.ts";
@@ -24,7 +25,7 @@ export interface Retry {
  * lanes to announce and the number of tasks made ready. Throws Problem not_found, or conflict where nothing can be retried.
  */
 export async function retryJob(database: Database, retry: Retry): Promise<{ lanes: Set<string>; tasks: number }> {
-  return await database.asTenant(retry.tenantId, async (transaction) => {
+  const result = await database.asTenant(retry.tenantId, async (transaction) => {
     const plan = await planOf(transaction, retry.jobId);
     const dead = await lockDeadTasks(transaction, retry);
     const rows = (await lockStages(transaction, [retry.jobId]).catch(refuseCancelled(retry.jobId))).get(retry.jobId) ?? [];
@@ -40,8 +41,11 @@ export async function retryJob(database: Database, retry: Retry): Promise<{ lane
     const advance = newAdvance({ jobId: retry.jobId, tenantId: retry.tenantId, priority: 0, plan });
     const lanes = await advanceJobs(transaction, [advance]);
     for (const task of revived) lanes.add(task.lane);
+    await failpoint("retry-before-commit");
     return { lanes, tasks: revived.length };
   });
+  await failpoint("retry-after-commit");
+  return result;
 }
 
 async function planOf(transaction: Transaction, jobId: string): Promise<Plan> {

@@ -1,6 +1,7 @@
 import { open, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ConfigError } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 import type { Database, Transaction } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import { createKey } from "./api-keys.ts";
@@ -47,7 +48,9 @@ export async function bootstrap(database: Database, options: BootstrapOptions): 
     if (await hasKeys(transaction, tenantId)) return { tenantId, keyFile: kept && keyFile, newKey: undefined };
     const text = kept ?? newKeyText();
     if (kept === undefined) await writeKeyFile(keyFile, text);
+    await failpoint("bootstrap-after-key-file");
     await createFirstKey(transaction, { tenantId, text });
+    await failpoint("bootstrap-before-commit");
     return { tenantId, keyFile, newKey: text };
   });
 }

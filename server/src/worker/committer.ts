@@ -160,6 +160,7 @@ async function discard({ database, store, log }: CommitterOptions, { files }: Co
       transaction.query<{ key: string }>(sql`SELECT object_key AS key FROM segments WHERE object_key = ANY(${keys}::text[])`),
     );
     const visible = new Set(rows.map((row) => row.key));
+    await failpoint("discard-before-delete");
     for (const key of keys) if (!visible.has(key)) await store.delete(key);
     return visible.size > 0 ? "committed" : "not_ours";
   } catch (error) {

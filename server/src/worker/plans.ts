@@ -1,4 +1,5 @@
 import type { Database } from "../db/database.ts";
+import { failpoint } from "../failpoint.ts";
 import { startJobs, type StartedJob } from "../jobs/start.ts";
 
 /** The plans of the jobs that this worker has met lately; meeting one marks it running. */
@@ -19,7 +20,11 @@ export function openPlans(database: Database): Plans {
       const jobIds = new Set<string>();
       const answer = Promise.resolve().then(async () => {
         asked = undefined;
-        const jobs = await database.asSystem((transaction) => startJobs(transaction, [...jobIds]));
+        const jobs = await database.asSystem(async (transaction) => {
+          const started = await startJobs(transaction, [...jobIds]);
+          await failpoint("start-before-commit");
+          return started;
+        });
         return new Map(jobs.map((job) => [job.jobId, job]));
       });
       asked = { jobIds, answer };

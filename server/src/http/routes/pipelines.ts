@@ -5,6 +5,7 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { notFound, Problem } from "../../errors.ts";
+import { failpoint } from "../../failpoint.ts";
 import { BUILT_IN_PIPELINES } from "../../jobs/pipelines/built-in.ts";
 import { findPipeline, resourceOfBuiltIn } from "../../jobs/pipelines/find.ts";
 import { lintPipeline } from "../../jobs/pipelines/lint.ts";
@@ -89,8 +90,10 @@ export function pipelinesRoutes({ database, catalogue }: Services): FastifyPlugi
         const put = await putPipeline(transaction, { tenantId, name, document });
         if (put.created)
           await appendAudit(transaction, { tenantId, actor, action: "pipeline.put", object: `${name}@${put.resource.version}` });
+        await failpoint("pipeline-before-commit");
         return put;
       });
+      await failpoint("pipeline-after-commit");
       reply.code(created ? 201 : 200);
       return resource;
     };
