@@ -13,7 +13,7 @@ const FILES = 2;
  * F14. Every request is sent several times at the same moment, over two API processes, and workers are told of work
  * thousands of times that is there once or not at all.
  */
-test("F14: doubled requests and storms of announcements have one effect each", { timeout: 120_000 }, async () => {
+test("F14: doubled requests and storms of announcements have one effect each", { timeout: 300_000 }, async () => {
   const { findings, orphans } = await play("F14", {}, async ({ site, poller, chance, client }) => {
     await Promise.all([site.startWorker(), site.startWorker()]);
     const other = await site.startApi();

@@ -16,7 +16,7 @@ const ATTEMPTS = 3;
  * F15. One file of a batch ends whatever touches it: by an exception, by a signal, by an exit that says nothing. It dies
  * alone after three attempts; its neighbours succeed; a redrive is written down, and tries it anew.
  */
-test("F15: poison dies alone after three attempts with its class, and a redrive is audited", { timeout: 120_000 }, async () => {
+test("F15: poison dies alone after three attempts with its class, and a redrive is audited", { timeout: 300_000 }, async () => {
   const { findings } = await play("F15", {}, async (stage) => {
     const worker = await stage.site.startWorker({ slots: 2 });
     await Promise.all(Object.keys(KINDS).map((kind) => poison(stage, kind as keyof typeof KINDS)));

@@ -14,7 +14,7 @@ const GROUP_GONE_WITHIN_MS = 2_000;
 /** One slot, so that the next task can only run where the last one was. */
 test(
   "F16: a processor that eats memory dies of it, its worker lives, and the next task starts within 2 s",
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     const { findings } = await play("F16", {}, async (stage) => {
       const worker = await stage.site.startWorker({ slots: 1 });
@@ -28,7 +28,7 @@ test(
 
 test(
   "F17: a processor that hangs, ignores SIGTERM and forks is gone with its group 2 s after its limit",
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     const { findings } = await play("F17", {}, async (stage) => {
       const worker = await stage.site.startWorker({ slots: 1 });

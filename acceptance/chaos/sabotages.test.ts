@@ -1,0 +1,54 @@
+import { expect, test } from "vitest";
+import type { Verdict } from "./checker.ts";
+import { stoppedWorker } from "./f02-stopped-worker.ts";
+import { wrongClocks } from "./f11-wrong-clocks.ts";
+import { sabotaged, type Patch } from "./sabotage.ts";
+import { vanishingWorker } from "./vanishing-worker.ts";
+
+/**
+ * A suite that can't fail proves nothing. Each of these defects, put into a copy of the sources, must be found by the
+ * oracle. (The fourth, a put that is acknowledged before its fsync, is in f30-power-cuts.test.ts.)
+ */
+test("a worker that vanishes behind its last commit leaves nothing undone", { timeout: 300_000 }, async () => {
+  expect((await vanishingWorker({})).findings).toEqual([]);
+});
+
+test("sabotage, complete before upload: an output without its bytes is found", { timeout: 300_000 }, async () => {
+  const patches: Patch[] = [
+    // An output gets its name long after its put was acknowledged.
+    {
+      file: "storage/disk.ts",
+      find: /await (publish\(path, key\))/,
+      put: 'void new Promise((later) => setTimeout(later, key.includes("/0/") ? 0 : 20_000)).then(() => $1).finally(() => unlink(path))',
+    },
+    { file: "storage/disk.ts", find: /(return \{ sizeBytes \};\s*\} finally \{\s*)await unlink\(path\)[^\n]*\n/, put: "$1\n" },
+  ];
+  const findings = await redness(patches, vanishingWorker);
+  expect(findings).toMatch(/C3: GET .* answered 503|C9: GET .* answered 5|C3: .* was seen completed/);
+  expect(findings).toMatch(/C6: file .* has a row and no object/);
+});
+
+test("sabotage, no fence: what a stopped worker brings late is found", { timeout: 300_000 }, async () => {
+  const patches: Patch[] = [
+    {
+      file: "queue/hold.ts",
+      find: /return new Set\(leases\.filter\([^\n]*\);/,
+      put: "void rows; return new Set(leases.map((lease) => lease.taskId));",
+    },
+  ];
+  expect(await redness(patches, stoppedWorker)).toMatch(/C2: job_/);
+});
+
+test("sabotage, leases by the worker's own clock: early takeovers are found", { timeout: 300_000 }, async () => {
+  const patches: Patch[] = [
+    { file: "queue/reap.ts", find: /const expired = sql`/, put: "const expired = () => sql`" },
+    { file: "queue/reap.ts", find: /\$\{expired\}/g, put: "${expired()}" },
+    { file: "queue/reap.ts", find: /lease_until < now\(\)/, put: "lease_until < ${new Date()}::timestamptz" },
+  ];
+  expect(await redness(patches, wrongClocks)).toMatch(/F11: AssertionError: .*(?:losses|epoch)/s);
+});
+
+/** All that the scenario and the oracle say about a checkout with these patches. */
+async function redness(patches: readonly Patch[], scenario: (options: { root: string }) => Promise<Verdict>): Promise<string> {
+  return await sabotaged(patches, async (root) => (await scenario({ root })).findings.join("\n"));
+}
