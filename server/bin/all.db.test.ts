@@ -1,5 +1,5 @@
 import type { ChildProcess } from "node:child_process";
-import { chmod, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
@@ -116,10 +116,13 @@ test("a metrics port that was asked for and is taken ends the start with 1", asy
 });
 
 test("a data folder that can't be made is named, with what to do", async () => {
-  // /proc takes no folders, not even root's.
-  const platform = await startPlatform({ dataFolder: "/proc/filemill" });
+  // Below a file there is no folder, not even for root.
+  const impossible = join(parent, "file", "data");
+  await writeFile(join(parent, "file"), "");
+  const platform = await startPlatform({ dataFolder: impossible });
   expect(platform.child.exitCode).toBe(1);
-  expect(platform.output()).toMatch(/The data folder \/proc\/filemill\S* can't be made or written to .*FILEMILL_DATA_DIR/);
+  expect(platform.output()).toContain(`The data folder ${impossible} can't be made or written to (ENOTDIR`);
+  expect(platform.output()).toContain("set FILEMILL_DATA_DIR to a folder of that user");
 });
 
 test.for([

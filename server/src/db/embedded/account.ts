@@ -39,7 +39,10 @@ export async function findBarrier(path: string, account: Account): Promise<strin
     if (dirname(folder) === folder) break;
   }
   for (const folder of folders) {
-    const { mode, uid, gid } = await stat(folder);
+    const about = await stat(folder);
+    // A file in the way stops us all; making the folder tells of it.
+    if (!about.isDirectory()) continue;
+    const { mode, uid, gid } = about;
     const bit = uid === account.uid ? 0o100 : gid === account.gid ? 0o010 : 0o001;
     if ((mode & bit) === 0) return folder;
   }
