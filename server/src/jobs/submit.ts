@@ -8,6 +8,7 @@ import { keepArrivals } from "./advance/arrivals.ts";
 import { closeStages } from "./advance/close-stages.ts";
 import { deliver, newAdvance, type JobAdvance } from "./advance/deliveries.ts";
 import { makeTasks } from "./advance/make-tasks.ts";
+import { releaseRuns } from "./advance/runs.ts";
 import { addDeltas, type StageRow } from "./advance/stage-rows.ts";
 import type { Plan } from "./plan.ts";
 import type { Submission, SubmittedJob } from "./submission.ts";
@@ -31,6 +32,7 @@ export async function submitJob(transaction: Transaction, submission: Submission
   for (const task of tasks) lanes.add(task.lane);
   await insertJob(transaction, submission, rows);
   await insertTasks(transaction, tasks);
+  for (const lane of await releaseRuns(transaction, advance, rows)) lanes.add(lane);
   await appendEvents(transaction, [{ tenantId, jobId, type: "job.queued", data: { pipeline: pipeline.name } }]);
   // Without an input there is nothing that could end it later.
   if (rows.every((row) => row.status === "closed")) await endJobs(transaction, [{ advance, rows }]);

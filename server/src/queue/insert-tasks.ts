@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from "uuid";
 import type { Transaction } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
-import type { Entry, NewTask } from "./task.ts";
+import type { Entry, NewTask, NewTaskState } from "./task.ts";
 
 /** Rows a statement; keeps one message to the database well under a megabyte or two whatever the job's size. */
 const CHUNK_TASKS = 500;
@@ -32,8 +32,8 @@ async function insertChunk(transaction: Transaction, tasks: readonly NewTask[], 
         ${column((task) => -task.priority)}::smallint[], ${column((task) => task.maxAttempts)}::smallint[],
         ${column((task) => task.tree?.level ?? null)}::smallint[], ${column((task) => task.tree?.node ?? null)}::bigint[],
         ${column((task) => task.tree?.root ?? null)}::boolean[],
-        ${column((task) => task.state?.type ?? "ready")}::text[], ${column((task) => task.state?.attempts ?? 0)}::smallint[],
-        ${column((task) => (task.state ? JSON.stringify(task.state.error) : null))}::jsonb[],
+        ${column((task) => task.state?.type ?? "ready")}::text[], ${column((task) => failureOf(task)?.attempts ?? 0)}::smallint[],
+        ${column((task) => errorOf(task))}::jsonb[],
         ${entries((entry) => entry.ordinal)}::text[], ${entries((entry) => entry.parent)}::text[],
         ${entries((entry) => entry.fileId)}::text[], ${entries((entry) => `"${entry.from}"`)}::text[]
       ) AS given(id, tenant_id, job_id, stage, kind, lane, rank, max_attempts, tree_level, tree_node, tree_root, state, attempts, error,
@@ -44,7 +44,7 @@ async function insertChunk(transaction: Transaction, tasks: readonly NewTask[], 
     )
     INSERT INTO tasks (id, tenant_id, job_id, stage, kind, lane, status, rank, items, item_from, item_to, tree_level, tree_node, tree_root,
       attempts, max_attempts, backing_off, run_at, finished_at, error)
-    SELECT id, tenant_id, job_id, stage, kind, lane, CASE state WHEN 'dead' THEN 'dead' ELSE 'ready' END, rank,
+    SELECT id, tenant_id, job_id, stage, kind, lane, CASE WHEN state IN ('dead', 'waiting') THEN state ELSE 'ready' END, rank,
       CASE kind WHEN 'map' THEN cardinality(ordinals::int[]) ELSE 0 END,
       CASE kind WHEN 'map' THEN (SELECT min(ordinal) FROM unnest(ordinals::int[]) ordinal) ELSE -1 END,
       CASE kind WHEN 'map' THEN (SELECT max(ordinal) FROM unnest(ordinals::int[]) ordinal) ELSE -1 END,
@@ -52,6 +52,15 @@ async function insertChunk(transaction: Transaction, tasks: readonly NewTask[], 
       CASE state WHEN 'backing_off' THEN now() + ${backoff(sql`attempts`)} ELSE now() END,
       CASE state WHEN 'dead' THEN now() END, error
     FROM given`);
+}
+
+function failureOf({ state }: NewTask): Exclude<NewTaskState, { type: "waiting" }> | undefined {
+  return state?.type === "waiting" ? undefined : state;
+}
+
+function errorOf(task: NewTask): string | null {
+  const failure = failureOf(task);
+  return failure ? JSON.stringify(failure.error) : null;
 }
 
 /**

@@ -21,7 +21,7 @@ export async function reapExpired(transaction: Transaction): Promise<{ lanes: Se
     WHERE id = ANY(ARRAY(
       SELECT id FROM tasks
       WHERE ${expired} AND losses + 1 < ${MAX_LOSSES} AND (items <= 1 OR losses + 1 < ${SPLIT_LOSSES})
-      LIMIT 500 FOR UPDATE SKIP LOCKED))
+      LIMIT 5000 FOR UPDATE SKIP LOCKED))
     RETURNING lane`);
   return { lanes: new Set(rows.map((row) => row.lane)), reaped: rows.length };
 }
@@ -39,7 +39,7 @@ export async function adoptExpired(transaction: Transaction, workerId: string): 
       WHERE id = ANY(ARRAY(
         SELECT id FROM tasks
         WHERE ${expired} AND (losses + 1 >= ${MAX_LOSSES} OR (items > 1 AND losses + 1 >= ${SPLIT_LOSSES}))
-        LIMIT 20 FOR UPDATE SKIP LOCKED))`,
+        LIMIT 200 FOR UPDATE SKIP LOCKED))`,
   );
 }
 
@@ -48,7 +48,7 @@ export async function endBackoffs(transaction: Transaction): Promise<Set<string>
   const rows = await transaction.query<{ lane: string }>(sql`
     UPDATE tasks SET backing_off = false, run_at = now()
     WHERE id = ANY(ARRAY(
-      SELECT id FROM tasks WHERE status = 'ready' AND backing_off AND run_at <= now() ORDER BY run_at LIMIT 500 FOR UPDATE SKIP LOCKED))
+      SELECT id FROM tasks WHERE status = 'ready' AND backing_off AND run_at <= now() ORDER BY run_at LIMIT 5000 FOR UPDATE SKIP LOCKED))
     RETURNING lane`);
   return new Set(rows.map((row) => row.lane));
 }

@@ -26,6 +26,8 @@ export interface NewTask {
 }
 
 export type NewTaskState =
+  /** Its turn has not come; jobs/advance/runs.ts makes it ready. */
+  | { readonly type: "waiting" }
   /** A new try after a failure; `attempts` counts the ones burnt, and the statement adds the backoff. */
   | { readonly type: "backing_off"; readonly attempts: number; readonly error: TaskError }
   | { readonly type: "dead"; readonly attempts: number; readonly error: TaskError };

@@ -6,6 +6,7 @@ import { keepArrivals } from "./arrivals.ts";
 import { closeStages } from "./close-stages.ts";
 import type { JobAdvance } from "./deliveries.ts";
 import { makeTasks } from "./make-tasks.ts";
+import { releaseRuns } from "./runs.ts";
 import { addDeltas, lockStages, writeStages, type StageRow } from "./stage-rows.ts";
 
 /**
@@ -30,6 +31,7 @@ export async function advanceJobs(transaction: Transaction, advances: readonly J
     await keepArrivals(transaction, advance);
     addDeltas(rows, advance);
     for (const lane of await closeStages(transaction, advance, rows)) lanes.add(lane);
+    for (const lane of await releaseRuns(transaction, advance, rows)) lanes.add(lane);
     if (rows.every((row) => row.status === "closed")) ended.push({ advance, rows });
   }
   await writeStages(transaction, [...locked.values()].flat());
@@ -46,7 +48,8 @@ export async function endJobs(
   await transaction.execute(sql`
     UPDATE jobs SET status = given.status, finished_at = now(), started_at = coalesce(started_at, now())
     FROM unnest(${ended.map(({ advance }) => advance.jobId)}::uuid[], ${statuses}::text[]) AS given(id, status)
-    WHERE jobs.id = given.id`);
+    WHERE jobs.id = given.id AND jobs.id = ANY(ARRAY(
+      SELECT id FROM jobs WHERE id = ANY(${ended.map(({ advance }) => advance.jobId)}::uuid[]) ORDER BY id FOR UPDATE))`);
   await appendEvents(
     transaction,
     ended.map(({ advance, rows }, index) => ({

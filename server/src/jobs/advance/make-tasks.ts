@@ -4,6 +4,7 @@ import type { Entry, NewTask } from "../../queue/task.ts";
 import type { StagePlan } from "../plan.ts";
 import { deltaOf, type JobAdvance, type PendingEntry } from "./deliveries.ts";
 import { pack } from "./pack.ts";
+import { isSequential } from "./runs.ts";
 import type { StageRow } from "./stage-rows.ts";
 import { takeArrivals, type CompleteNode, type TreeArrival } from "./tree-arrivals.ts";
 
@@ -23,7 +24,8 @@ export async function makeTasks(transaction: Transaction, advance: JobAdvance, r
     const delta = deltaOf(advance, number);
     delta.openTasks += packs.length;
     delta.itemsIn += pending.length;
-    tasks.push(...packs.map((entries) => ({ ...taskOf(advance, stage), entries: entries.map((entry) => numbered(entry, next)) })));
+    const state = isSequential(stage) ? { state: { type: "waiting" as const } } : {};
+    tasks.push(...packs.map((entries) => ({ ...taskOf(advance, stage), ...state, entries: entries.map((entry) => numbered(entry, next)) })));
   }
   return tasks;
 }

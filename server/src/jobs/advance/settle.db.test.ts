@@ -101,6 +101,41 @@ describe("one map stage", () => {
   });
 });
 
+describe("runs", () => {
+  const sequential = { stages: [stage(0, [step("a")], { batch: { fraction: 0.35, sequential: true } })] };
+
+  test.each([
+    [30, [10, 10, 10]],
+    [31, [10, 10, 10, 1]],
+    [34, [11, 11, 11, 1]],
+    [1, [1]],
+  ])("of %i items a sequential 0.35 makes runs of %j, one at a time", async (inputs, sizes) => {
+    const jobId = await submit(sequential, inputs);
+    const seen: number[] = [];
+    for (;;) {
+      const tasks = await engine.claim({ want: 16 });
+      if (tasks.length === 0) break;
+      expect(tasks).toHaveLength(1);
+      expect((await tasksOf(jobId)).filter((task) => ["ready", "running"].includes(task.status))).toHaveLength(1);
+      seen.push(tasks[0]?.entries.length ?? 0);
+      await engine.settle(tasks, (task) => results(task, "a"));
+    }
+    expect(seen).toEqual(sizes);
+    expect(await statusOf(jobId)).toBe("completed");
+  });
+
+  test("a run that fails is tried again before the next one starts, and a cancel ends those that wait", async () => {
+    const jobId = await submit(sequential, 30);
+    const first = await engine.claim();
+    await engine.settle(first, map(() => failed()));
+    expect(await engine.claim()).toEqual([]);
+    await cancelJob(clone.database, { tenantId, jobId, actor: "key_test" });
+    await engine.skipBackoffs();
+    expect(await engine.claim()).toEqual([]);
+    expect(new Set((await tasksOf(jobId)).map((task) => task.status))).toEqual(new Set(["succeeded", "cancelled"]));
+  });
+});
+
 describe("trees", () => {
   test("1,000 inputs with fan-in 5 make 200 + 40 + 8 + 2 + 1 = 251 nodes, in slot order", async () => {
     const jobId = await submit(mapThenTree(5), 1_000);
