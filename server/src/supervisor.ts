@@ -80,7 +80,7 @@ export function supervise(options: ChildOptions): SupervisedChild {
       const how = signal ?? `code ${code}`;
       if (!everReady) return ready.reject(new Error(`The ${name} process ended before it was ready (${how}).`));
       failures = performance.now() - startedAt > HEALTHY_MS ? 0 : failures + 1;
-      const pauseMs = firstPauseMs * 2 ** Math.min(failures - 1, 6);
+      const pauseMs = firstPauseMs * 2 ** Math.min(Math.max(0, failures - 1), 6);
       log.error({ child: name, how, pauseMs }, "a process ended by itself; it is started again");
       restart = setTimeout(start, pauseMs);
     });
