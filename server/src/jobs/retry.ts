@@ -39,7 +39,7 @@ export async function retryJob(database: Database, retry: Retry): Promise<{ lane
     await writeStages(transaction, rows);
     await reopenJob(transaction, retry, revived.length);
     const advance = newAdvance({ jobId: retry.jobId, tenantId: retry.tenantId, priority: 0, plan });
-    const lanes = await advanceJobs(transaction, [advance]);
+    const { lanes } = await advanceJobs(transaction, [advance]);
     for (const task of revived) lanes.add(task.lane);
     await failpoint("retry-before-commit");
     return { lanes, tasks: revived.length };

@@ -16,7 +16,16 @@ export interface AuditEntry {
 
 /** Records the entry with the change that it tells of: both are there after the commit, or neither. Entries are never changed. */
 export async function appendAudit(transaction: Transaction, entry: AuditEntry): Promise<void> {
+  await appendAudits(transaction, [entry]);
+}
+
+/** As appendAudit; one statement however many. */
+export async function appendAudits(transaction: Transaction, entries: readonly AuditEntry[]): Promise<void> {
+  if (entries.length === 0) return;
   await transaction.execute(sql`
     INSERT INTO audit_entries (tenant_id, actor, action, object, detail)
-    VALUES (${entry.tenantId}::uuid, ${entry.actor}, ${entry.action}, ${entry.object}, ${JSON.stringify(entry.detail ?? {})}::jsonb)`);
+    SELECT * FROM unnest(
+      ${entries.map(({ tenantId }) => tenantId)}::uuid[], ${entries.map(({ actor }) => actor)}::text[],
+      ${entries.map(({ action }) => action)}::text[], ${entries.map(({ object }) => object)}::text[],
+      ${entries.map(({ detail }) => JSON.stringify(detail ?? {}))}::jsonb[])`);
 }

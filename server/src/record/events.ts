@@ -2,6 +2,9 @@ import type { EventType } from "@filemill/contract/events.ts";
 import type { Transaction } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 
+/** Channel on which readers of events are told, after a commit, that there are new ones. */
+export const EVENTS_CHANNEL = "filemill_events";
+
 /** Something that happened to a tenant's things, as people and webhooks will be told. */
 export interface EventRow {
   readonly tenantId: string;

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { cloneDatabase, type ClonedDatabase } from "../../test/database.ts";
 import { appendEvents } from "../record/events.ts";
 import { replayEvents, type StoredEvent } from "./read-events.ts";
-import { createEventReader, EVENTS_CHANNEL } from "./reader.ts";
+import { EVENTS_CHANNEL } from "../record/events.ts";
+import { createEventReader } from "./reader.ts";
 
 let cloned: ClonedDatabase;
 const log = pino({ level: "silent" });

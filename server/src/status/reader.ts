@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Database } from "../db/database.ts";
+import { EVENTS_CHANNEL } from "../record/events.ts";
 import type { Position } from "./position.ts";
 import { currentPosition, readNewEvents, type StoredEvent } from "./read-events.ts";
 
@@ -24,9 +25,6 @@ export interface EventReader {
   wake(): void;
   close(): Promise<void>;
 }
-
-/** The name of the NOTIFY channel; payloads are empty. */
-export const EVENTS_CHANNEL = "filemill_events";
 
 const POLL_MS = 250;
 /** Between two reads also when woken all the time: more would cost the database and nobody would see it. */

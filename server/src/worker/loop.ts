@@ -11,6 +11,7 @@ import { RENEW_MS } from "../queue/lease.ts";
 import { openPostgresDispatch } from "../queue/postgres-dispatch.ts";
 import { release } from "../queue/release.ts";
 import type { ClaimedTask } from "../queue/task.ts";
+import { EVENTS_CHANNEL } from "../record/events.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { openCommitter } from "./committer.ts";
 import { countOutcomes } from "./count-outcomes.ts";
@@ -89,6 +90,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     onSettled: (settled) => {
       observe.committed(settled);
       if (settled.lanes.size > 0) dispatch.announce(settled.lanes);
+      if (settled.events) notifier.notify(EVENTS_CHANNEL, "");
     },
   });
   const committer = countOutcomes(batches, ({ taskId, succeeded, failures }) => {

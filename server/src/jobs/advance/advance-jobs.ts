@@ -12,9 +12,9 @@ import { addDeltas, lockStages, writeStages, type StageRow } from "./stage-rows.
 /**
  * The tail of every transaction that ends tasks or starts a job: new tasks for what was delivered, counters moved, stages
  * and jobs closed, their events written. Takes the shared rows last and in one order: stages by (job, stage), then jobs.
- * Throws JobsCancelled. Returns the lanes that got work, to be announced after the commit.
+ * Throws JobsCancelled.
  */
-export async function advanceJobs(transaction: Transaction, advances: readonly JobAdvance[]): Promise<Set<string>> {
+export async function advanceJobs(transaction: Transaction, advances: readonly JobAdvance[]): Promise<Advanced> {
   const ordered = advances.toSorted((left, right) => (left.jobId < right.jobId ? -1 : 1));
   const locked = await lockStages(
     transaction,
@@ -36,7 +36,13 @@ export async function advanceJobs(transaction: Transaction, advances: readonly J
   }
   await writeStages(transaction, [...locked.values()].flat());
   if (ended.length > 0) await endJobs(transaction, ended);
-  return lanes;
+  return { lanes, endedJobs: ended.length };
+}
+
+export interface Advanced {
+  /** Lanes that got work, to be announced after the commit. */
+  readonly lanes: Set<string>;
+  readonly endedJobs: number;
 }
 
 /** Ends jobs whose stages are all closed. completed = no dead item and no dead reduce; failed = finished with at least one. */

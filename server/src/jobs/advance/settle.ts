@@ -12,6 +12,8 @@ import type { FinishedTask } from "./outcome.ts";
 export interface Settled {
   /** Lanes that got ready tasks. */
   readonly lanes: ReadonlySet<string>;
+  /** Were events written? Readers are to be told. */
+  readonly events: boolean;
   readonly succeeded: number;
   readonly failed: number;
 }
@@ -31,7 +33,7 @@ export async function settle(transaction: Transaction, finished: readonly Finish
   }
   const advanced = await advanceJobs(transaction, collect(decided));
   const succeeded = decided.filter(({ decision }) => decision.self.type === "succeeded").length;
-  return { lanes: new Set([...lanes, ...advanced]), succeeded, failed: decided.length - succeeded };
+  return { lanes: new Set([...lanes, ...advanced.lanes]), events: advanced.endedJobs + exceptions.length > 0, succeeded, failed: decided.length - succeeded };
 }
 
 async function markTasks(transaction: Transaction, decided: readonly Decided[]): Promise<Set<string>> {

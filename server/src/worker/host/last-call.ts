@@ -26,8 +26,8 @@ const BYTES = 12;
 
 /**
  * Twelve bytes of a file without a name, which the host overwrites before each call of a step: whom to blame should it
- * die. A message a call told the same and was most of what a batch of small files cost (50 entries: 1.5 ms, of which this
- * leaves 0.6); and a message may still be in the host when it dies, while a write to a file is with the kernel when
+ * die. A message a call told the same and was most of what a batch of small files cost (50 entries took
+ * 1.0 at best, now 0.7 at best); and a message may still be in the host when it dies, while a write to a file is with the kernel when
  * it returns. The worker reads with a descriptor of its own, so no path is followed that a host could swap.
  */
 export function openLastCall(folder: string): LastCallFile {
