@@ -26,9 +26,9 @@ const BYTES = 12;
 
 /**
  * Twelve bytes of a file without a name, which the host overwrites before each call of a step: whom to blame should it
- * die. A message a call told the same and was most of what a batch of small files cost (50 entries took
- * 1.0 at best, now 0.7 at best); and a message may still be in the host when it dies, while a write to a file is with the kernel when
- * it returns. The worker reads with a descriptor of its own, so no path is followed that a host could swap.
+ * die. A message for each call told the same, but may still be in the host when it dies, and the worker had to parse 50
+ * of them for a batch of 50 small files; a write to a file is with the kernel when it returns. The worker reads with a
+ * descriptor of its own, so no path is followed that a host could swap.
  */
 export function openLastCall(folder: string): LastCallFile {
   const path = join(folder, "last-call");
