@@ -1,0 +1,68 @@
+/**
+ * Which suite here kills a real process at which failpoint. The suites take their cases from these lists and demand each
+ * kill; coverage.test.ts demands that together they are the list that is generated from the sources.
+ */
+
+/** Every task comes by, whatever its step. */
+export const IN_EVERY_TASK = [
+  "claim-after-commit",
+  "start-before-commit",
+  "task-after-claim",
+  "task-after-prepare",
+  "task-after-run",
+  "task-after-put-before-commit",
+  "commit-after-hold",
+  "commit-before-commit",
+  "commit-after-commit",
+] as const;
+
+/** Every put of content that is too large for a row. */
+export const IN_EVERY_PUT = ["disk-after-write", "disk-after-fsync", "disk-after-link", "disk-after-folder-fsync"] as const;
+
+/** What a worker does beside its tasks; worker-life.db.test.ts. */
+export const IN_A_WORKERS_LIFE = [
+  "worker-after-register",
+  "release-before-commit",
+  "release-after-commit",
+  "drain-before-gone",
+  "reap-before-commit",
+  "reap-after-commit",
+  "adopt-after-commit",
+  "discard-before-delete",
+] as const;
+
+/** Before the transaction is there: an upload that died here left nothing to be seen. */
+export const UPLOAD_BEFORE = [
+  ...IN_EVERY_PUT,
+  "upload-after-put-before-commit",
+  "upload-before-commit",
+  "idempotency-before-commit",
+] as const;
+export const UPLOAD_AFTER = ["upload-after-commit"] as const;
+
+/** api.db.test.ts; each has its own scenario there. */
+export const IN_REQUESTS = [
+  "job-before-commit",
+  "job-after-commit",
+  "cancel-before-commit",
+  "cancel-between-job-and-tasks",
+  "cancel-after-tasks",
+  "retry-before-commit",
+  "retry-after-commit",
+  "delete-before-commit",
+  "delete-after-commit",
+  "job-delete-before-commit",
+  "job-delete-after-commit",
+  "pipeline-before-commit",
+  "pipeline-after-commit",
+] as const;
+
+/** What happens around the serving; system.db.test.ts. */
+export const AROUND = [
+  "migrate-before-commit",
+  "migrate-after-commit",
+  "bootstrap-after-key-file",
+  "bootstrap-before-commit",
+  "garbage-after-tombstones",
+  "garbage-after-rows-before-objects",
+] as const;
