@@ -1,15 +1,15 @@
 import type { Metadata } from "@filemill/contract/files.ts";
-import { encodeId } from "@filemill/contract/ids.ts";
 import type { Database, Transaction } from "../db/database.ts";
 import { failpoint } from "../failpoint.ts";
 import { hashRequest, withIdempotency, type Answer } from "../jobs/idempotency.ts";
 import { resolvePipeline, type PipelineRequest } from "../jobs/pipelines/resolve.ts";
 import { submitJob } from "../jobs/submit.ts";
 import type { SubmittedJob } from "../jobs/submission.ts";
-import { appendAudit } from "../record/audit.ts";
+import { appendAudits } from "../record/audit.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { insertFiles } from "../record/files.ts";
 import { deleteContent } from "../storage/store-content.ts";
+import { auditOf, recordTogether } from "./record-together.ts";
 import type { StoredFile } from "../record/files.ts";
 
 export interface UploadServices {
@@ -39,7 +39,7 @@ export interface CommittedUpload<Body> extends Answer<Body> {
 /**
  * Records the files of one request, and the job over them, in one transaction: all of it happens or nothing does. Their
  * bytes are durable already. A repetition of an answered request (same key, same names, contents and fields) gives that
- * answer again, and its bytes are dropped.
+ * answer again, and its bytes are dropped. Plain uploads at the same time share a transaction; see record-together.ts.
  *
  * Where the work itself fails, nothing was committed and the bytes are deleted. Where COMMIT fails, it is not known
  * whether the server carried it out, so that the bytes stay: deleting them could take them from rows that exist.
@@ -47,23 +47,18 @@ export interface CommittedUpload<Body> extends Answer<Body> {
  * submitJob throw.
  */
 export async function commitUpload<Body>(services: UploadServices, upload: Upload<Body>): Promise<CommittedUpload<Body>> {
-  const { tenantId, idempotencyKey: key } = upload;
   let committing = false;
-  let lanes: ReadonlySet<string> = new Set();
+  const beforeCommit = async () => {
+    await failpoint("upload-before-commit");
+    committing = true;
+  };
   try {
     await failpoint("upload-after-put-before-commit");
-    const answer = await withIdempotency(services.database, { tenantId, key, requestHash: hashOf(upload) }, async (transaction) => {
-      await insertFiles(transaction, upload.files);
-      await auditUpload(transaction, upload);
-      const job = await submitOver(transaction, services, upload);
-      await failpoint("upload-before-commit");
-      committing = true;
-      lanes = job?.lanes ?? lanes;
-      return upload.answer(job);
-    });
+    const plain = upload.idempotencyKey === undefined && upload.pipeline === undefined;
+    const answer = plain ? await recordPlain(services, upload, beforeCommit) : await recordAlone(services, upload, beforeCommit);
     await failpoint("upload-after-commit");
     if (answer.replayed) await discardFiles(services.store, upload.files);
-    return { status: answer.status, body: answer.body, lanes };
+    return { status: answer.status, body: answer.body, lanes: answer.lanes };
   } catch (error) {
     if (!committing) await discardFiles(services.store, upload.files);
     throw error;
@@ -75,6 +70,37 @@ export async function discardFiles(store: ObjectStore, files: readonly StoredFil
   await Promise.all(files.map(({ content }) => deleteContent(store, content)));
 }
 
+interface Recorded<Body> extends CommittedUpload<Body> {
+  readonly replayed: boolean;
+}
+
+async function recordPlain<Body>(
+  { database }: UploadServices,
+  upload: Upload<Body>,
+  beforeCommit: () => Promise<void>,
+): Promise<Recorded<Body>> {
+  await recordTogether(database, { ...upload, beforeCommit });
+  return { ...upload.answer(undefined), lanes: new Set(), replayed: false };
+}
+
+async function recordAlone<Body>(
+  services: UploadServices,
+  upload: Upload<Body>,
+  beforeCommit: () => Promise<void>,
+): Promise<Recorded<Body>> {
+  const { tenantId, idempotencyKey: key } = upload;
+  let lanes: ReadonlySet<string> = new Set();
+  const answer = await withIdempotency(services.database, { tenantId, key, requestHash: hashOf(upload) }, async (transaction) => {
+    await insertFiles(transaction, upload.files);
+    await appendAudits(transaction, auditOf(upload));
+    const job = await submitOver(transaction, services, upload);
+    await beforeCommit();
+    lanes = job?.lanes ?? lanes;
+    return upload.answer(job);
+  });
+  return { ...answer, lanes };
+}
+
 async function submitOver<Body>(
   transaction: Transaction,
   services: UploadServices,
@@ -84,14 +110,6 @@ async function submitOver<Body>(
   const pipeline = await resolvePipeline(transaction, upload.pipeline, services.catalogue);
   const inputs = upload.files.map(({ id, sizeBytes }) => ({ fileId: id, sizeBytes }));
   return submitJob(transaction, { tenantId: upload.tenantId, pipeline, inputs, priority: 0, metadata: upload.metadata });
-}
-
-/** One entry a request, which names all its files. */
-async function auditUpload<Body>(transaction: Transaction, { tenantId, actor, files }: Upload<Body>): Promise<void> {
-  const [first, ...others] = files.map(({ id }) => encodeId("file", id));
-  if (first === undefined) return;
-  const detail = others.length === 0 ? {} : { also: others };
-  await appendAudit(transaction, { tenantId, actor, action: "file.upload", object: first, detail });
 }
 
 /** Two requests are the same where their files have the same names and contents and their fields the same values. */
