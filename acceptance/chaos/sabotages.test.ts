@@ -36,7 +36,7 @@ test("sabotage, no fence: what a stopped worker brings late is found", { timeout
       put: "void rows; return new Set(leases.map((lease) => lease.taskId));",
     },
   ];
-  expect(await redness(patches, stoppedWorker)).toMatch(/C2: job_/);
+  expect(await redness(patches, (options) => stoppedWorker({ ...options, stoppedMs: 0 }))).toMatch(/C2: job_/);
 });
 
 test("sabotage, leases by the worker's own clock: early takeovers are found", { timeout: 300_000 }, async () => {

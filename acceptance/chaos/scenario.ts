@@ -15,6 +15,8 @@ export interface Stage {
   readonly poller: Poller;
   readonly chance: Chance;
   client(name: string): Promise<LoadClient>;
+  /** Done when the oracle has spoken and the product is stopped. */
+  atEnd(close: () => Promise<void>): void;
   /** Deaths of the API under `npm start` that the scenario causes; to be counted up. */
   apiKills: number;
 }
@@ -26,12 +28,14 @@ export async function play(name: string, options: SiteOptions, act: (stage: Stag
   const window = openFaultWindow();
   const poller = startPoller(site, window);
   const clients: LoadClient[] = [];
+  const closes: (() => Promise<void>)[] = [];
   const stage: Stage = {
     site,
     window,
     poller,
     chance: seeded,
     apiKills: 0,
+    atEnd: (close) => void closes.push(close),
     async client(clientName) {
       const client = await openLoadClient(site, clientName, window);
       clients.push(client);
@@ -53,6 +57,7 @@ export async function play(name: string, options: SiteOptions, act: (stage: Stag
     await poller.stop();
     for (const client of clients) await client.close();
     await site.stop();
+    for (const close of closes) await close();
   }
 }
 

@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { recordFs } from "./recorded-fs.ts";
@@ -19,8 +18,8 @@ const FILES = 8;
 const SIZES = [1, 300, 65_536, 700_000];
 
 const disk = recordFs();
-const root = join(folder, "store");
-await mkdir(root, { recursive: true });
+// Neither is there: the first start makes them.
+const root = join(folder, "data", "objects");
 const { openDiskStore } = (await import(join(checkout, "server/src/storage/disk.ts"))) as {
   openDiskStore: (options: { folder: string }) => Promise<Store>;
 };
@@ -29,7 +28,7 @@ const lost = new Set<string>();
 disk.onStep(check);
 
 function check(): void {
-  for (const [key, hash] of acknowledged) if (!disk.survives(root, hash)) lost.add(key);
+  for (const [key, hash] of acknowledged) if (!disk.survives(folder, hash)) lost.add(key);
 }
 
 const store = await openDiskStore({ folder: root });

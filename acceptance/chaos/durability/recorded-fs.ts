@@ -43,7 +43,11 @@ export function recordFs(): RecordedDisk {
   const patched = {
     async mkdir(path: string, options?: { recursive?: boolean }) {
       const made = await original.mkdir(path, options);
-      effect(() => entries.set(resolve(path), "folder"));
+      effect(() => {
+        // Where it made several, the uppermost is what it gives.
+        const uppermost = resolve(typeof made === "string" ? made : path);
+        for (let folder = resolve(path); folder.length >= uppermost.length; folder = dirname(folder)) entries.set(folder, "folder");
+      });
       return made;
     },
     async link(from: string, to: string) {

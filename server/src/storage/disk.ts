@@ -1,5 +1,5 @@
 import { link, mkdir, open, stat, unlink } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { failpoint } from "../failpoint.ts";
@@ -25,9 +25,10 @@ export async function openDiskStore(options: { folder: string; name?: string }):
   const folders = createFolderSync();
   const known = new Set<string>();
   try {
-    await mkdir(temp, { recursive: true });
+    const made = await mkdir(temp, { recursive: true });
     await mkdir(join(root, "objects"), { recursive: true });
     await folders.sync(root);
+    await syncAbove(root, { made, folders });
     await collectLeftovers(temp);
   } catch (error) {
     throw diskError(error, `disk store ${root}`);
@@ -128,6 +129,20 @@ async function writeDurably(path: string, content: Readable, { signal, release }
     return file.sizeBytes();
   } finally {
     await handle.close();
+  }
+}
+
+/**
+ * Makes the store's own folder durable in the one above it, and all that were made on the way to it: else a power cut soon
+ * after the first start takes the whole store. A parent that we may use but not read can't be fsynced by us.
+ */
+async function syncAbove(root: string, { made = root, folders }: { made: string | undefined; folders: FolderSync }): Promise<void> {
+  let folder = resolve(root);
+  const uppermost = Math.min(folder.length, resolve(made).length);
+  for (; folder.length >= uppermost && folder !== dirname(folder); folder = dirname(folder)) {
+    await folders.sync(dirname(folder)).catch((error: unknown) => {
+      if (fsCode(error) !== "EACCES") throw error;
+    });
   }
 }
 
