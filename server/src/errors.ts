@@ -1,4 +1,4 @@
-import { PROBLEM_STATUS, type Issue, type ItemCode, type ProblemCode } from "@filemill/contract/errors.ts";
+import type { Issue, ItemCode, ProblemCode } from "@filemill/contract/errors.ts";
 
 /**
  * A refusal that the caller can do something about. `code` is stable; the message names the thing and what to do next.
@@ -24,10 +24,6 @@ export class Problem extends Error {
 /** A foreign id answers exactly as an absent one. */
 export function notFound(what: string, id: string): Problem {
   return new Problem("not_found", `There is no ${what} "${id}".`);
-}
-
-export function isProblemCode(code: string): code is ProblemCode {
-  return code in PROBLEM_STATUS;
 }
 
 /** Trouble with an object store. `unavailable` passes with time; `disk_full` when space returns. */

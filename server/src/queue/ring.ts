@@ -62,7 +62,11 @@ export interface Share {
 }
 
 /** In ring order; tenants without room under their cap have none. */
-export async function sharesOf(transaction: Transaction, ring: readonly RingRow[], claim: { cursor: Cursor; want: number }): Promise<Share[]> {
+export async function sharesOf(
+  transaction: Transaction,
+  ring: readonly RingRow[],
+  claim: { cursor: Cursor; want: number },
+): Promise<Share[]> {
   const { cursor, want } = claim;
   const weights = ring.reduce((sum, row) => sum + row.weight, 0);
   const room = await roomUnderCaps(transaction, ring);

@@ -40,6 +40,17 @@ export const MODEL_PLANS: readonly ModelPlan[] = [
     itemsIn: (inputs) => [inputs, 0],
     reduces: (inputs) => nodes(inputs, 3),
   },
+  {
+    name: "runs, one after the other, and a gather",
+    plan: {
+      stages: [
+        stage(0, [step("a", { feeds: [1] })], { batch: { fraction: 0.35, sequential: true } }),
+        stage(1, [step("g", { needs: ["a"] })], { kind: "gather", feeders: [0], takesInputs: false, countKnown: false }),
+      ],
+    },
+    itemsIn: (inputs) => [inputs, 0],
+    reduces: () => 1,
+  },
   { name: "a gather", plan: mapThenGather(), itemsIn: (inputs) => [inputs, 0], reduces: () => 1 },
   { name: "a fan-out that is gathered", plan: FAN_OUT, itemsIn: (inputs) => [inputs, inputs * CHILDREN, 0], reduces: () => 1 },
   {

@@ -3,7 +3,7 @@ import { readFile, symlink, link, writeFile, mkdir } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { z } from "zod";
-import { declareProcessor, type Processor, type RunContext } from "../../src/processors/processor.ts";
+import { declareProcessor, type InputFile, type Processor, type RunContext } from "../../src/processors/processor.ts";
 import { DEMO_LIMITS } from "./demo-limits.ts";
 
 /** Processors that try what a codec taken over by its input would try, and tell how far they came. */
@@ -26,9 +26,16 @@ async function tell(context: RunContext<unknown>, value: unknown): Promise<void>
   await writeFile(context.output({ name: "told.json", mediaType: "application/json" }), JSON.stringify(value));
 }
 
+/** The only input of a map call. */
+function only(inputs: RunContext<unknown>["inputs"]): InputFile {
+  const [input] = inputs;
+  if (input === undefined) throw new Error("a map call has an input");
+  return input;
+}
+
 const upper = probe("probe.upper", z.strictObject({ suffix: z.string().default("") }), async ({ params, inputs, output }) => {
-  const text = await readFile(inputs[0]!.path, "utf8");
-  await writeFile(output({ name: inputs[0]!.name, mediaType: "text/plain" }), text.toUpperCase() + params.suffix);
+  const text = await readFile(only(inputs).path, "utf8");
+  await writeFile(output({ name: only(inputs).name, mediaType: "text/plain" }), text.toUpperCase() + params.suffix);
 });
 
 const look = probe("probe.look", none, (context) =>
@@ -60,8 +67,8 @@ const links = probe(
   z.strictObject({ kind: z.enum(["symbolic", "hard", "fifo", "nothing"]) }),
   async ({ params, inputs, output }) => {
     const path = output({ name: "out", mediaType: "text/plain" });
-    if (params.kind === "symbolic") await symlink(inputs[0]!.path, path);
-    if (params.kind === "hard") await link(inputs[0]!.path, path);
+    if (params.kind === "symbolic") await symlink(only(inputs).path, path);
+    if (params.kind === "hard") await link(only(inputs).path, path);
     if (params.kind === "fifo") await new Promise((resolve) => spawn("mkfifo", [path]).on("close", resolve));
   },
   { kind: "hard" },
@@ -95,7 +102,7 @@ const litter = probe("probe.litter", none, async ({ inputs, output }) => {
   await writeFile(join(process.env.TMPDIR ?? "", "left-behind"), "x");
   const path = output({ name: "ok", mediaType: "text/plain" });
   await mkdir(`${path}.folder/deep`, { recursive: true });
-  await writeFile(path, await readFile(inputs[0]!.path));
+  await writeFile(path, await readFile(only(inputs).path));
 });
 
 const flood = probe(

@@ -133,7 +133,10 @@ function noticeUpload(services: Services, files: readonly StoredFile[], lanes: R
   if (lanes.size > 0) services.announce(lanes);
 }
 
-function answerTo(files: readonly StoredFile[], { job, estimated }: { job: SubmittedJob | undefined; estimated: Date | null }): Answer<Body> {
+function answerTo(
+  files: readonly StoredFile[],
+  { job, estimated }: { job: SubmittedJob | undefined; estimated: Date | null },
+): Answer<Body> {
   const summaries = files.map(fileSummary);
   if (job === undefined) return { status: 201, body: { files: summaries } };
   const estimated_completion = estimated?.toISOString() ?? null;

@@ -25,7 +25,9 @@ export async function makeTasks(transaction: Transaction, advance: JobAdvance, r
     delta.openTasks += packs.length;
     delta.itemsIn += pending.length;
     const state = isSequential(stage) ? { state: { type: "waiting" as const } } : {};
-    tasks.push(...packs.map((entries) => ({ ...taskOf(advance, stage), ...state, entries: entries.map((entry) => numbered(entry, next)) })));
+    tasks.push(
+      ...packs.map((entries) => ({ ...taskOf(advance, stage), ...state, entries: entries.map((entry) => numbered(entry, next)) })),
+    );
   }
   return tasks;
 }

@@ -127,7 +127,10 @@ describe("runs", () => {
   test("a run that fails is tried again before the next one starts, and a cancel ends those that wait", async () => {
     const jobId = await submit(sequential, 30);
     const first = await engine.claim();
-    await engine.settle(first, map(() => failed()));
+    await engine.settle(
+      first,
+      map(() => failed()),
+    );
     expect(await engine.claim()).toEqual([]);
     await cancelJob(clone.database, { tenantId, jobId, actor: "key_test" });
     await engine.skipBackoffs();

@@ -33,7 +33,12 @@ export async function settle(transaction: Transaction, finished: readonly Finish
   }
   const advanced = await advanceJobs(transaction, collect(decided));
   const succeeded = decided.filter(({ decision }) => decision.self.type === "succeeded").length;
-  return { lanes: new Set([...lanes, ...advanced.lanes]), events: advanced.endedJobs + exceptions.length > 0, succeeded, failed: decided.length - succeeded };
+  return {
+    lanes: new Set([...lanes, ...advanced.lanes]),
+    events: advanced.endedJobs + exceptions.length > 0,
+    succeeded,
+    failed: decided.length - succeeded,
+  };
 }
 
 async function markTasks(transaction: Transaction, decided: readonly Decided[]): Promise<Set<string>> {

@@ -1,4 +1,4 @@
-import type { Metadata, Sharp } from "sharp";
+import type { default as openSharp, Metadata, Sharp } from "sharp";
 import { BadInput, type InputFile } from "../processor.ts";
 
 export interface OpenImage {
@@ -43,13 +43,13 @@ export async function openImage(input: InputFile, maxPixels: number): Promise<Op
   return { image, header: { ...header, format, width, height } };
 }
 
-let guarded: Promise<typeof import("sharp").default> | undefined;
+let guarded: Promise<typeof openSharp> | undefined;
 
 /**
  * sharp with the loaders above alone. Restricted once a process: what is being opened between a block and its unblock
  * fails as "not a known file format", which calls side by side met.
  */
-function guardedSharp(): Promise<typeof import("sharp").default> {
+function guardedSharp(): Promise<typeof openSharp> {
   guarded ??= import("sharp").then(({ default: sharp }) => {
     sharp.block({ operation: ["VipsForeignLoad"] });
     sharp.unblock({ operation: LOADERS });

@@ -89,8 +89,11 @@ function prepareStep(step: StageRunStep, kind: StageRun["kind"], environment: St
 async function runEntry(stage: Stage, index: number | undefined): Promise<EntryResult> {
   const { run, environment, watch } = stage;
   const made = new Map<string, readonly StageFile[]>();
-  const entries = index === undefined ? run.entries.map(entryFile) : [entryFile(run.entries[index]!, index)];
-  const from = index === undefined ? undefined : run.entries[index]!.from;
+  const first = index ?? 0;
+  const entries = run.entries
+    .slice(first, index === undefined ? undefined : index + 1)
+    .map((entry, place) => entryFile(entry, first + place));
+  const from = index === undefined ? undefined : run.entries[index]?.from;
   let ran = false;
   for (const [place, { step, ready, ends }] of stage.steps.entries()) {
     environment.signal.throwIfAborted();

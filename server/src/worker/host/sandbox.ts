@@ -42,7 +42,7 @@ export async function detectSandbox(policy: "required" | "best-effort"): Promise
     const sandbox = { mode: "bwrap", codecs: true, profile } as const;
     const [file, ...args] = sandboxed(sandbox, { command: [process.execPath, "--version"], writable: undefined, readOnly: [] }).command;
     try {
-      await promisify(execFile)(file!, args, { env: { PATH: SYSTEM_PATH }, timeout: PROBE_TIMEOUT_MS });
+      await promisify(execFile)(file ?? "bwrap", args, { env: { PATH: SYSTEM_PATH }, timeout: PROBE_TIMEOUT_MS });
       return sandbox;
     } catch (error) {
       reason = firstReason(error);

@@ -32,7 +32,7 @@ test.each(["bwrap", "none"])(
       // Hosts have the worker's scratch folder or its processors in their command line or environment; the child, its name.
       const mark = `demo.hang:${root}`;
       await until(async () => (await processesWith(mark)).length > 0, 5_000);
-      const children = processTree(worker.pid!).filter((pid) => pid !== worker.pid);
+      const children = processTree(worker.pid ?? -1).filter((pid) => pid !== worker.pid);
       expect(children.length).toBeGreaterThanOrEqual(2);
 
       worker.kill("SIGKILL");
