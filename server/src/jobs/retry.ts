@@ -29,20 +29,19 @@ export async function retryJob(database: Database, retry: Retry): Promise<{ lane
     const plan = await planOf(transaction, retry.jobId);
     const dead = await lockDeadTasks(transaction, retry);
     const rows = (await lockStages(transaction, [retry.jobId]).catch(refuseCancelled(retry.jobId))).get(retry.jobId) ?? [];
-    const revived = dead.filter((task) => !task.placeholder);
-    if (revived.length === 0) {
+    if (dead.length === 0) {
       throw new Problem("conflict", `The job "${encodeId("job", retry.jobId)}" has no dead items to retry.`);
     }
-    await revive(transaction, revived, rows);
+    await revive(transaction, dead, rows);
     reopen(plan, rows);
-    await dropPlaceholders(transaction, dead, rows);
+    await dropPlaceholders(transaction, retry.jobId, rows);
     await writeStages(transaction, rows);
-    await reopenJob(transaction, retry, revived.length);
+    await reopenJob(transaction, retry, dead.length);
     const advance = newAdvance({ jobId: retry.jobId, tenantId: retry.tenantId, priority: 0, plan });
     const { lanes } = await advanceJobs(transaction, [advance]);
-    for (const task of revived) lanes.add(task.lane);
+    for (const task of dead) lanes.add(task.lane);
     await failpoint("retry-before-commit");
-    return { lanes, tasks: revived.length };
+    return { lanes, tasks: dead.length };
   });
   await failpoint("retry-after-commit");
   return result;
@@ -68,16 +67,20 @@ interface DeadTask {
   readonly kind: TaskKind;
   readonly stage: number;
   readonly lane: string;
-  /** Stands for a reduce that never ran because an input was dead. */
-  readonly placeholder: boolean;
 }
 
-/** The dead tasks asked for, and every placeholder of the job. */
+/**
+ * A reduce that ended before it ever ran, because an input was dead: it was inserted dead. Told by that, and not by its
+ * error, which a task that ran may have as well.
+ */
+const isPlaceholder = sql`(status = 'dead' AND kind <> 'map' AND epoch = 0)`;
+
+/** The dead tasks asked for, but for placeholders. */
 async function lockDeadTasks(transaction: Transaction, { jobId, taskIds }: Retry): Promise<DeadTask[]> {
   return await transaction.query<DeadTask>(sql`
-    SELECT id, kind, stage, lane, error->>'code' = 'input_dead' AS placeholder FROM tasks
-    WHERE job_id = ${jobId}::uuid AND status = 'dead'
-      AND (${taskIds ?? null}::uuid[] IS NULL OR id = ANY(${taskIds ?? null}::uuid[]) OR error->>'code' = 'input_dead')
+    SELECT id, kind, stage, lane FROM tasks
+    WHERE job_id = ${jobId}::uuid AND status = 'dead' AND NOT ${isPlaceholder}
+      AND (${taskIds ?? null}::uuid[] IS NULL OR id = ANY(${taskIds ?? null}::uuid[]))
     ORDER BY id FOR UPDATE`);
 }
 
@@ -96,14 +99,17 @@ async function revive(transaction: Transaction, tasks: readonly DeadTask[], rows
   }
 }
 
-/** Of the reduces that are open again; closeStages puts a new one where it is still deserved. */
-async function dropPlaceholders(transaction: Transaction, dead: readonly DeadTask[], rows: readonly StageRow[]): Promise<void> {
-  const placeholders = dead.filter((task) => task.placeholder && rows[task.stage]?.status === "open");
-  const ids = placeholders.map((task) => task.id);
-  await transaction.execute(sql`DELETE FROM task_inputs WHERE task_id = ANY(${ids}::uuid[])`);
-  await transaction.execute(sql`DELETE FROM tasks WHERE id = ANY(${ids}::uuid[])`);
-  for (const task of placeholders) {
-    const row = rows[task.stage];
+/**
+ * Of the reduces that are open again; closeStages puts a new one where it is still deserved. Looked for under the stages'
+ * locks, since the commit that we may have waited for can have made some.
+ */
+async function dropPlaceholders(transaction: Transaction, jobId: string, rows: readonly StageRow[]): Promise<void> {
+  const open = rows.filter((row) => row.status === "open").map((row) => row.stage);
+  const placeholders = await transaction.query<{ id: string; stage: number }>(sql`
+    DELETE FROM tasks WHERE job_id = ${jobId}::uuid AND stage = ANY(${open}::smallint[]) AND ${isPlaceholder} RETURNING id, stage`);
+  await transaction.execute(sql`DELETE FROM task_inputs WHERE task_id = ANY(${placeholders.map((task) => task.id)}::uuid[])`);
+  for (const { stage } of placeholders) {
+    const row = rows[stage];
     if (row) row.deadTasks -= 1;
   }
 }

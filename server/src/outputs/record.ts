@@ -20,6 +20,15 @@ export interface OutputRow {
   readonly inputs: readonly string[];
 }
 
+/**
+ * A file that only crossed a stage boundary becomes an output where a later stage handed it on as one: listed, served, and
+ * kept when the job is deleted.
+ */
+export async function keepHandedOn(transaction: Transaction, fileIds: readonly string[]): Promise<void> {
+  if (fileIds.length === 0) return;
+  await transaction.execute(sql`UPDATE files SET origin = 'output' WHERE id = ANY(${fileIds}::uuid[]) AND origin = 'intermediate'`);
+}
+
 /** Makes outputs visible; in the fenced transaction that ends their task, after the rows of their files. */
 export async function recordOutputs(transaction: Transaction, rows: readonly OutputRow[]): Promise<void> {
   if (rows.length === 0) return;

@@ -7,7 +7,7 @@ import type { FinishedTask } from "../jobs/advance/outcome.ts";
 import { settle, type Settled } from "../jobs/advance/settle.ts";
 import { JobsCancelled } from "../jobs/advance/stage-rows.ts";
 import { sweepTasks } from "../jobs/cancel.ts";
-import { recordOutputs, type OutputRow } from "../outputs/record.ts";
+import { keepHandedOn, recordOutputs, type OutputRow } from "../outputs/record.ts";
 import { hold } from "../queue/hold.ts";
 import { insertFiles } from "../record/files.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
@@ -34,7 +34,8 @@ export interface Committer {
    * report the task as failed.
    */
   commit(completion: Completion): Promise<CommitResult>;
-  close(): Promise<void>;
+  /** Waits for what is under way; what still waits for the database when `signal` aborts is given up, and others redo it. */
+  close(signal?: AbortSignal): Promise<void>;
 }
 
 export interface CommitterOptions {
@@ -57,10 +58,11 @@ interface Waiting {
 
 export function openCommitter(options: CommitterOptions): Committer {
   const waiting: Waiting[] = [];
+  const giveUp = new AbortController();
   let running: Promise<void> | undefined;
 
   async function run(): Promise<void> {
-    while (waiting.length > 0) await commitBatch(options, waiting.splice(0, MAX_BATCH));
+    while (waiting.length > 0) await commitBatch({ ...options, giveUp: giveUp.signal }, waiting.splice(0, MAX_BATCH));
     running = undefined;
   }
 
@@ -71,15 +73,17 @@ export function openCommitter(options: CommitterOptions): Committer {
       running ??= Promise.resolve().then(run);
       return done.promise;
     },
-    async close() {
+    async close(signal) {
+      signal?.addEventListener("abort", () => giveUp.abort(), { once: true });
+      if (signal?.aborted) giveUp.abort();
       await running;
     },
   };
 }
 
 /** Settles every promise of the batch, whatever happens. */
-async function commitBatch(options: CommitterOptions, batch: readonly Waiting[]): Promise<void> {
-  let rest = batch;
+async function commitBatch(options: BatchOptions, batch: readonly Waiting[]): Promise<void> {
+  let rest = await dropOvertaken(options, batch);
   while (rest.length > 0) {
     try {
       await commitOnce(options, rest);
@@ -87,6 +91,8 @@ async function commitBatch(options: CommitterOptions, batch: readonly Waiting[])
     } catch (error) {
       if (error instanceof JobsCancelled) rest = await dropCancelled(options, rest, error.jobIds);
       else if (isDatabaseAway(error)) {
+        // Their bytes stay: a COMMIT whose answer was lost may have made them visible. Garbage collection knows.
+        if (options.giveUp.aborted) return rest.forEach(({ done }) => done.resolve("not_ours"));
         options.log.warn({ err: error, tasks: rest.length }, "the database is away; completions wait");
         await new Promise((resolve) => setTimeout(resolve, AWAY_RETRY_MS * (0.5 + Math.random())));
       } else if (rest.length > 1) {
@@ -99,6 +105,31 @@ async function commitBatch(options: CommitterOptions, batch: readonly Waiting[])
       }
     }
   }
+}
+
+interface BatchOptions extends CommitterOptions {
+  readonly giveUp: AbortSignal;
+}
+
+/**
+ * Of several completions of one task only the latest epoch can be current; the others must not even come into the same
+ * transaction, where the fence would hold the task for all of them.
+ */
+async function dropOvertaken(options: CommitterOptions, batch: readonly Waiting[]): Promise<Waiting[]> {
+  const latest = new Map<string, number>();
+  for (const {
+    completion: { finished },
+  } of batch) {
+    const { id, epoch } = finished.task;
+    latest.set(id, Math.max(epoch, latest.get(id) ?? epoch));
+  }
+  const current: Waiting[] = [];
+  for (const one of batch) {
+    const { id, epoch } = one.completion.finished.task;
+    if (latest.get(id) === epoch && !current.some((other) => other.completion.finished.task.id === id)) current.push(one);
+    else one.done.resolve(await discard(options, one.completion));
+  }
+  return current;
 }
 
 async function commitOnce(options: CommitterOptions, batch: readonly Waiting[]): Promise<void> {
@@ -118,6 +149,7 @@ async function commitOnce(options: CommitterOptions, batch: readonly Waiting[]):
       transaction,
       current.flatMap((completion) => completion.outputs),
     );
+    await keepHandedOn(transaction, handedOn(current));
     const result = await settle(
       transaction,
       current.map((completion) => completion.finished),
@@ -131,6 +163,14 @@ async function commitOnce(options: CommitterOptions, batch: readonly Waiting[]):
     if (held.has(completion.finished.task.id)) done.resolve("committed");
     else done.resolve(await discard(options, completion));
   }
+}
+
+/** Kept outputs that are files of an earlier stage, passed on unchanged. */
+function handedOn(completions: readonly Completion[]): string[] {
+  const made = new Set(completions.flatMap(({ files }) => files.map((file) => file.id)));
+  return completions.flatMap(({ outputs }) =>
+    outputs.filter((output) => output.kept && !made.has(output.fileId)).map((output) => output.fileId),
+  );
 }
 
 async function dropCancelled(options: CommitterOptions, batch: readonly Waiting[], jobIds: ReadonlySet<string>): Promise<Waiting[]> {

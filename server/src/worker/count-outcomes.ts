@@ -19,7 +19,7 @@ export function countOutcomes(committer: Committer, onCommitted: (outcome: Count
       if (result === "committed") onCommitted({ taskId: task.id, ...count(outcome) });
       return result;
     },
-    close: () => committer.close(),
+    close: (signal) => committer.close(signal),
   };
 }
 

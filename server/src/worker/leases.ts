@@ -13,7 +13,8 @@ export type StopReason = "taken" | "lease_ended";
 export interface Leases {
   /** `claimedAt` is performance.now() from before the claim was sent. */
   add(lease: Lease, claimedAt: number): AbortSignal;
-  remove(taskId: string): void;
+  /** Of exactly this epoch: a run that ends late must not take its successor's lease with it. */
+  remove(lease: Lease): void;
   held(): Lease[];
   /** Looks at once, for example because a cancellation was announced. */
   check(): void;
@@ -89,7 +90,9 @@ export function openLeases(options: { database: Database; workerId: string; onEr
       held.set(lease.taskId, one);
       return one.stop.signal;
     },
-    remove: (taskId) => void held.delete(taskId),
+    remove(lease) {
+      if (held.get(lease.taskId)?.lease.epoch === lease.epoch) held.delete(lease.taskId);
+    },
     held: () => [...held.values()].map((one) => one.lease),
     check: () => void checkAll(),
     close() {

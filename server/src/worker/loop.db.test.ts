@@ -65,6 +65,20 @@ describe("a worker with real step hosts", () => {
     expect(JSON.parse(outputs[0]?.text ?? "")).toMatchObject({ inputs: 6 });
   });
 
+  test("a kept output that a later stage handed on unchanged can be looked at", async () => {
+    const files = await put(1, () => "hello\n");
+    // Other attempts make another stage, so that the file crosses a boundary before it is handed on.
+    const steps = { a: { use: "text.stats" }, b: { use: "file.validate", needs: ["a"], attempts: 2, with: { accept: ["*/*"] } } };
+    const jobId = await platform.submit(tenantId, { steps, outputs: ["b"] }, files);
+    expect(await platform.ended(jobId)).toBe("completed");
+    const rows = await clone.database.asSystem((transaction) =>
+      transaction.query(
+        sql`SELECT step, origin FROM files WHERE id IN (SELECT file_id FROM outputs WHERE job_id = ${jobId}::uuid AND kept)`,
+      ),
+    );
+    expect(rows).toEqual([{ step: "a", origin: "output" }]);
+  });
+
   test("cancel stops running work within two seconds", async () => {
     const files = await put(1, () => "sleepy");
     const jobId = await platform.submit(tenantId, { steps: { sleep: { use: "demo.sleep", with: { ms: 60_000 } } } }, files);

@@ -71,6 +71,8 @@ const SHORT_TASK_MS = 50;
 const MAX_AHEAD = 64;
 const ERROR_PAUSE_MS = 1_000;
 const RELEASE_DELAY_MS = 2_000;
+/** After its grace, a drain waits this long for a database that is away. */
+const LAST_WAIT_MS = 2_000;
 
 /** Starts claiming at once. Throws where the database can't be reached. */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
@@ -103,6 +105,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const touching = setInterval(() => void touchWorker(database, id).catch(warn("the worker could not report in")), RENEW_MS);
 
   const stopClaiming = new AbortController();
+  /** By task and epoch: an earlier holding of the same task may still be ending here. */
   const running = new Map<string, RunningTask>();
   let averageMs = 1_000;
   /** Resolves when a place may be free. */
@@ -111,26 +114,28 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const places = () => slots + Math.min(MAX_AHEAD, Math.ceil((slots * SHORT_TASK_MS) / Math.max(1, averageMs)));
 
   function start(task: ClaimedTask, claimedAt: number): void {
-    const held = leases.add({ taskId: task.id, epoch: task.epoch }, claimedAt);
+    const lease = { taskId: task.id, epoch: task.epoch };
+    const key = `${task.id}/${task.epoch}`;
+    const held = leases.add(lease, claimedAt);
     held.addEventListener("abort", () => observe.leaseLost(String(held.reason)), { once: true });
     const giveUp = new AbortController();
     const started = performance.now();
     const onStarted = () => {
-      const one = running.get(task.id);
+      const one = running.get(key);
       if (one) one.isStarted = true;
     };
     const signal = AbortSignal.any([held, giveUp.signal]);
     const ended = runTask({ ...options, plans, committer, onStarted }, task, signal).then(async (end) => {
-      leases.remove(task.id);
+      leases.remove(lease);
       const milliseconds = performance.now() - started;
       averageMs = averageMs * 0.8 + milliseconds * 0.2;
       const failed = unhappy.delete(task.id);
       observe.ended({ kind: task.kind, outcome: end !== "committed" ? end : failed ? "failed" : "succeeded", milliseconds });
       if (end === "given_up") await handBack(task, giveUp.signal.aborted ? 0 : RELEASE_DELAY_MS);
-      running.delete(task.id);
+      running.delete(key);
       placeFreed.resolve();
     });
-    running.set(task.id, { giveUp, ended, isStarted: false });
+    running.set(key, { giveUp, ended, isStarted: false });
   }
 
   /** Tries while the database is away and we are not told to go; the fence makes a late call harmless. */
@@ -190,11 +195,12 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     const grace = setTimeout(() => {
       for (const task of running.values()) task.giveUp.abort("drain");
     }, graceMs);
-    await all();
+    const lastWait = AbortSignal.timeout(graceMs + LAST_WAIT_MS);
+    await Promise.all([all(), committer.close(lastWait)]);
     clearTimeout(grace);
     clearInterval(touching);
     await recovery.close();
-    await committer.close();
+    await committer.close(lastWait);
     leases.close();
     await cancellations?.close();
     await dispatch.close();

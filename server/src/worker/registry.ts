@@ -23,7 +23,9 @@ export async function registerWorker(database: Database, worker: WorkerRow): Pro
 /** Also marks others as lost that stopped coming by. */
 export async function touchWorker(database: Database, workerId: string): Promise<void> {
   await database.asSystem(async (transaction) => {
-    await transaction.execute(sql`UPDATE workers SET seen_at = now() WHERE id = ${workerId}::uuid`);
+    await transaction.execute(
+      sql`UPDATE workers SET seen_at = now(), status = CASE status WHEN 'lost' THEN 'up' ELSE status END WHERE id = ${workerId}::uuid`,
+    );
     await transaction.execute(sql`
       UPDATE workers SET status = 'lost'
       WHERE id = ANY(ARRAY(
