@@ -5,6 +5,7 @@ import { until } from "./conditions.ts";
 import { intend, stamping } from "./load-client.ts";
 import { play } from "./scenario.ts";
 
+const WORKERS = 2;
 const CLIENTS = 3;
 const FILES_A_JOB = 3;
 const SERVING_WITHIN_MS = 5_000;
@@ -14,7 +15,7 @@ const SETTLE_MS = SERVING_WITHIN_MS;
 /** F05. PostgreSQL is restarted every few seconds, politely or at once, while clients submit jobs and workers run them. */
 export async function databaseRestarts(seconds: number): Promise<Verdict> {
   return await play("F05", {}, async ({ site, window, poller, chance, client }) => {
-    await Promise.all([site.startWorker(), site.startWorker()]);
+    await Promise.all(Array.from({ length: WORKERS }, () => site.startWorker()));
     const loadUntil = performance.now() + seconds * 1_000;
     let jobs = 0;
     const load = Promise.all(
@@ -56,7 +57,11 @@ export async function databaseRestarts(seconds: number): Promise<Verdict> {
       );
       return row?.open === 0;
     });
-    const [burnt] = await site.database.query("SELECT sum(attempts)::int AS attempts, sum(losses)::int AS losses FROM filemill.tasks");
-    expect(burnt).toEqual({ attempts: 0, losses: 0 });
+    const [burnt] = await site.database.query<{ attempts: number; losses: number }>(
+      "SELECT sum(attempts)::int AS attempts, sum(losses)::int AS losses FROM filemill.tasks",
+    );
+    expect(burnt?.attempts).toBe(0);
+    // Of a claim whose COMMIT was carried out and whose answer was cut, the worker knows nothing: that task is lost once.
+    expect(burnt?.losses).toBeLessThanOrEqual(restarts * WORKERS);
   });
 }

@@ -39,13 +39,13 @@ test("sabotage, no fence: what a stopped worker brings late is found", { timeout
   expect(await redness(patches, (options) => stoppedWorker({ ...options, stoppedMs: 0 }))).toMatch(/C2: job_/);
 });
 
-test("sabotage, leases by the worker's own clock: early takeovers are found", { timeout: 300_000 }, async () => {
+test("sabotage, leases by the worker's own clock: early takeovers and leases without an end are found", { timeout: 300_000 }, async () => {
   const patches: Patch[] = [
     { file: "queue/reap.ts", find: /const expired = sql`/, put: "const expired = () => sql`" },
     { file: "queue/reap.ts", find: /\$\{expired\}/g, put: "${expired()}" },
     { file: "queue/reap.ts", find: /lease_until < now\(\)/, put: "lease_until < ${new Date()}::timestamptz" },
   ];
-  expect(await redness(patches, wrongClocks)).toMatch(/F11: AssertionError: .*(?:losses|epoch)/s);
+  expect(await redness(patches, wrongClocks)).toMatch(/F11: /);
 });
 
 /** All that the scenario and the oracle say about a checkout with these patches. */

@@ -1,3 +1,4 @@
+import { onTestFinished } from "vitest";
 import { check, type Verdict } from "./checker.ts";
 import { openFaultWindow, type FaultWindow } from "./fault-window.ts";
 import { openLoadClient, type LoadClient } from "./load-client.ts";
@@ -5,6 +6,7 @@ import { startPoller, type Poller } from "./poller.ts";
 import { chance, type Chance } from "./seed.ts";
 import { startSite, type Site, type SiteOptions } from "./site.ts";
 
+const STOPPED_WITHIN_MS = 60_000;
 const QUIET_WITHIN_MS = 60_000;
 const QUIET_AFTER_FAILURE_MS = 15_000;
 
@@ -25,6 +27,8 @@ export interface Stage {
 export async function play(name: string, options: SiteOptions, act: (stage: Stage) => Promise<void>): Promise<Verdict> {
   const seeded = chance(name);
   const site = await startSite(options);
+  // Also where the test's time is over and nobody waits for us any more.
+  onTestFinished(() => site.stop(), STOPPED_WITHIN_MS);
   const window = openFaultWindow();
   const poller = startPoller(site, window);
   const clients: LoadClient[] = [];

@@ -68,7 +68,10 @@ export async function startSite({ root = CHECKOUT, env = {} }: SiteOptions = {})
     return program;
   }
 
-  async function stop(): Promise<void> {
+  let stopping: Promise<void> | undefined;
+  const stop = () => (stopping ??= stopAll());
+
+  async function stopAll(): Promise<void> {
     const [first, ...others] = programs;
     await Promise.all(others.map((program) => end(program)));
     if (first) await end(first);

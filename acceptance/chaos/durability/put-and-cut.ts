@@ -17,7 +17,7 @@ const TENANTS = 3;
 const FILES = 8;
 const SIZES = [1, 300, 65_536, 700_000];
 
-const disk = recordFs();
+const disk = recordFs(folder);
 // Neither is there: the first start makes them.
 const root = join(folder, "data", "objects");
 const { openDiskStore } = (await import(join(checkout, "server/src/storage/disk.ts"))) as {

@@ -1,10 +1,17 @@
 import fs from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { createHash } from "node:crypto";
-import { dirname, resolve } from "node:path";
+import { dirname, relative, resolve, sep } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-const FILE_FSYNC_MS = 20;
+/**
+ * Who does not wait for an fsync must always be found out. So bytes take longer than names, and names longer the higher
+ * they stand: what is not waited for ends behind that which is.
+ */
+const FILE_FSYNC_MS = 400;
+const UPPER_FOLDER_FSYNC_MS = 40;
+/** Depth below the base of the folders that objects lie in. */
+const LOWEST = 5;
 
 /**
  * A disk that forgets. Every call of node:fs/promises that changes something is carried out and also written into a model
@@ -26,8 +33,9 @@ interface Inode {
 
 type Entry = Inode | "folder";
 
-/** To be called before the code under test is imported. */
-export function recordFs(): RecordedDisk {
+/** To be called before the code under test is imported; everything happens below `base`. */
+export function recordFs(base: string): RecordedDisk {
+  const depthOf = (path: string) => relative(base, path).split(sep).length;
   const entries = new Map<string, Entry>();
   const durable = new Map<string, Entry>();
   let look = () => {};
@@ -77,8 +85,7 @@ export function recordFs(): RecordedDisk {
       const sync = async () => {
         const commit = isFolder ? folderSnapshot(resolve(path)) : fileSnapshot(found);
         await own.sync();
-        // Bytes take longer than names, so that who does not wait for them is always found out.
-        if (!isFolder) await delay(FILE_FSYNC_MS);
+        await delay(isFolder ? UPPER_FOLDER_FSYNC_MS * Math.max(0, LOWEST - depthOf(path)) : FILE_FSYNC_MS);
         effect(commit);
       };
       return Object.assign(handle, {
