@@ -50,6 +50,12 @@ const SETTINGS = {
   full_page_writes: "on",
   shared_buffers: "256MB",
   max_connections: "100",
+  // A peer that went away without a word (a container that was cut off) frees its backend within half a minute, with its
+  // locks. The limits of each transaction (db/database.ts) hold beside them, and on servers of others too.
+  tcp_keepalives_idle: "10",
+  tcp_keepalives_interval: "5",
+  tcp_keepalives_count: "3",
+  tcp_user_timeout: process.platform === "linux" ? "30s" : "0",
   log_min_messages: "warning",
   log_checkpoints: "off",
   cluster_name: "filemill",

@@ -53,17 +53,23 @@ async function listenOnce(database: Pick<Database, "connect">, options: ListenOp
   client.on("end", () => ended.reject(new Error("the database closed the connection")));
   client.on("notification", (message) => options.onNotification(message.channel, message.payload ?? ""));
   stop.addEventListener("abort", onStop, { once: true });
+  if (stop.aborted) onStop();
   try {
-    for (const channel of options.channels) await client.query(`LISTEN "${channel}"`);
+    // Ended meanwhile, by a break or by being told to stop: an answer that does not come keeps nobody waiting.
+    await Promise.race([listenTo(client, options.channels), ended.promise]);
+    if (stop.aborted) return;
     onUp();
     options.onUp?.();
-    if (stop.aborted) return;
     await ended.promise;
   } finally {
     stop.removeEventListener("abort", onStop);
     ended.promise.catch(() => undefined);
     await client.end().catch(() => undefined);
   }
+}
+
+async function listenTo(client: Awaited<ReturnType<Database["connect"]>>, channels: readonly string[]): Promise<void> {
+  for (const channel of channels) await client.query(`LISTEN "${channel}"`);
 }
 
 function pause(ms: number, stop: AbortSignal): Promise<void> {

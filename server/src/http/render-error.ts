@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { PROBLEM_STATUS, type Issue, type Problem as ProblemBody, type ProblemCode } from "@filemill/contract/errors.ts";
-import { isDatabaseAway } from "../db/database-errors.ts";
+import { isDatabaseAway, isLocked } from "../db/database-errors.ts";
 import { Problem, StorageError } from "../errors.ts";
 
 /** How long a client should wait for a database or a store to come back. */
@@ -117,6 +117,10 @@ function fastifyProblem(error: unknown): Problem | undefined {
 function databaseProblem(error: unknown): Problem | undefined {
   const options = { retryAfterSeconds: RETRY_AFTER_SECONDS, cause: error };
   if (codeOf(error) === "53100") return new Problem("disk_full", "There is no space left to store this. Try again later.", options);
+  if (isLocked(error)) {
+    const detail = "Other work holds what this request needs, and did not end within 5 s. Nothing was done; send it again.";
+    return new Problem("unavailable", detail, { retryAfterSeconds: 1, cause: error });
+  }
   if (!isDatabaseAway(error)) return undefined;
   return new Problem("unavailable", "The database can't serve this now. Try again later.", options);
 }

@@ -8,6 +8,8 @@ export interface GarbageRounds {
 }
 
 const EVERY_MS = 5 * 60_000;
+/** A round that takes longer loses its turn, not its work: every batch of it is a transaction of its own. */
+const TURN = { idleMs: 3_600_000 };
 /** Any number that no other lock uses. */
 const LOCK = 7_204_117;
 
@@ -27,7 +29,7 @@ export function startGarbageRounds(options: Omit<GarbageOptions, "signal">, ever
       await database.asSystem(async (transaction) => {
         const [row] = await transaction.query<{ ours: boolean }>(sql`SELECT pg_try_advisory_xact_lock(${LOCK}) AS ours`);
         if (row?.ours === true) await collectGarbage({ ...options, signal });
-      });
+      }, TURN);
     } catch (err) {
       if (!signal.aborted) log.warn({ err }, "collecting garbage failed; the next round tries again");
     }
