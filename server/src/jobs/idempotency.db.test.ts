@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cloneDatabase, type ClonedDatabase } from "../../test/database.ts";
-import type { Transaction } from "../db/database.ts";
+import { openDatabase, type Transaction } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import { hashRequest, withIdempotency } from "./idempotency.ts";
 
@@ -49,6 +49,30 @@ describe("a request with an Idempotency-Key", () => {
     expect(new Set(answers.map(({ body }) => body.z)).size).toBe(1);
     expect(answers.filter(({ replayed }) => !replayed)).toHaveLength(1);
     expect(await effects(tenantId)).toBe(before + 1);
+  });
+
+  it("holds no connection while it waits for another with its key, and is told to come again after 5 s", async () => {
+    const narrow = openDatabase({ url: clone.url, applicationName: "narrow", maxConnections: 2 });
+    const request = { tenantId, key: "slow", requestHash: hash };
+    const begun = Promise.withResolvers<void>();
+    const go = Promise.withResolvers<void>();
+    const first = withIdempotency(narrow, request, async (transaction) => {
+      begun.resolve();
+      await go.promise;
+      return effect(transaction);
+    });
+    await begun.promise;
+    const crowd = Promise.allSettled(Array.from({ length: 20 }, () => withIdempotency(narrow, request, effect)));
+    for (let answered = 0; answered < 20; answered++) {
+      expect(await narrow.asSystem((transaction) => transaction.query(sql`SELECT 1 AS one`))).toEqual([{ one: 1 }]);
+    }
+    for (const one of await crowd) {
+      expect(one).toMatchObject({ status: "rejected", reason: { code: "unavailable", retryAfterSeconds: 1 } });
+    }
+    go.resolve();
+    expect(await first).toMatchObject({ replayed: false });
+    expect(await withIdempotency(narrow, request, effect)).toMatchObject({ replayed: true });
+    await narrow.close();
   });
 
   it("is answered from what was stored when the connection was cut after COMMIT", async () => {
