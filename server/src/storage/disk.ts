@@ -17,7 +17,7 @@ const READ_BUFFER_BYTES = 256 * 1_024;
  * Objects as files below `folder`, which is made if need be. Several processes may share it.
  *
  * A put writes to `tmp/`, fsyncs the file, links it under its name (link, unlike rename, refuses to replace) and fsyncs
- * the folder; only then it resolves. What a crash left in `tmp/` is deleted here, at open.
+ * the folder; only then it resolves. What a crash left in `tmp/` is deleted at open and by `tidy`, once it is an hour old.
  */
 export async function openDiskStore(options: { folder: string; name?: string }): Promise<ObjectStore> {
   const root = options.folder;
