@@ -1,7 +1,7 @@
 import { encodeId } from "@filemill/contract/ids.ts";
 import { TERMINAL_JOB_STATUSES, type JobStatus } from "@filemill/contract/status.ts";
 import type { Database, Transaction } from "../db/database.ts";
-import { sql } from "../db/sql.ts";
+import { sql, type Statement } from "../db/sql.ts";
 import { notFound, Problem } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import { appendAudit } from "../record/audit.ts";
@@ -18,7 +18,8 @@ export async function deleteJob(
   const { tenantId, jobId, actor } = job;
   const id = encodeId("job", jobId);
   const deleted = await database.asTenant(tenantId, async (transaction) => {
-    // In the order of the engine's locks: stages, then the job.
+    // In the order of the engine's locks: tasks, stages, then the job. A retry holds its dead tasks first.
+    await transaction.query(sql`SELECT FROM tasks WHERE job_id = ${jobId} AND tenant_id = ${tenantId} ORDER BY id FOR UPDATE`);
     await transaction.query(
       sql`SELECT stage FROM job_stages WHERE job_id = ${jobId} AND tenant_id = ${tenantId} ORDER BY stage FOR UPDATE`,
     );
@@ -38,12 +39,18 @@ export async function deleteJob(
   return deleted;
 }
 
+/** A file that a later step passed on as a kept output is the tenant's. */
 async function deleteIntermediates(transaction: Transaction, jobId: string): Promise<string[]> {
   const segments = await transaction.query<{ object_key: string }>(sql`
     DELETE FROM segments USING files
-    WHERE files.id = segments.file_id AND files.job_id = ${jobId} AND files.origin = 'intermediate' RETURNING segments.object_key`);
-  await transaction.execute(sql`DELETE FROM files WHERE job_id = ${jobId} AND origin = 'intermediate'`);
+    WHERE files.id = segments.file_id AND ${isOver(jobId)} RETURNING segments.object_key`);
+  await transaction.execute(sql`DELETE FROM files WHERE ${isOver(jobId)}`);
   return segments.map((segment) => segment.object_key);
+}
+
+function isOver(jobId: string): Statement {
+  return sql`files.job_id = ${jobId} AND files.origin = 'intermediate'
+    AND NOT EXISTS (SELECT FROM outputs WHERE outputs.file_id = files.id AND outputs.kept)`;
 }
 
 async function deleteRows(transaction: Transaction, jobId: string): Promise<void> {
