@@ -176,6 +176,8 @@ CREATE TABLE tasks (
   epoch int NOT NULL DEFAULT 0,
   attempts smallint NOT NULL DEFAULT 0,
   losses smallint NOT NULL DEFAULT 0,
+  -- How often it came back because the database, a store or a host was away.
+  handbacks smallint NOT NULL DEFAULT 0,
   max_attempts smallint NOT NULL DEFAULT 3,
   backing_off boolean NOT NULL DEFAULT false,
   run_at timestamptz NOT NULL DEFAULT now(),

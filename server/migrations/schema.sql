@@ -336,6 +336,7 @@ table tasks
   epoch integer not null default 0
   attempts smallint not null default 0
   losses smallint not null default 0
+  handbacks smallint not null default 0
   max_attempts smallint not null default 3
   backing_off boolean not null default false
   run_at timestamp with time zone not null default now()

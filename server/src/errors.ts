@@ -26,9 +26,12 @@ export function notFound(what: string, id: string): Problem {
   return new Problem("not_found", `There is no ${what} "${id}".`);
 }
 
-/** Trouble with an object store. `unavailable` passes with time; `disk_full` when space returns. */
+/**
+ * Trouble with an object store. `unavailable` passes with time; `disk_full` when space returns. `damaged`: an object is
+ * there, but is not what was stored; like `not_found` for an object with a row, no retry helps.
+ */
 export class StorageError extends Error {
-  readonly code: "not_found" | "exists" | "disk_full" | "unavailable";
+  readonly code: "not_found" | "damaged" | "exists" | "disk_full" | "unavailable";
   constructor(code: StorageError["code"], message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = "StorageError";

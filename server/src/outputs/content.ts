@@ -44,7 +44,7 @@ export async function readManifests(transaction: Transaction, tenantId: string, 
 /**
  * The bytes of a file, or `range` of them (inclusive, inside the file), as one stream; segments follow each other without
  * a gap in memory use. Rejects StorageError before any byte where the first segment can't be had; where a later one is
- * missing or short, the stream fails.
+ * missing (not_found) or any is short (damaged), the stream fails with it.
  */
 export async function openContent(
   manifest: FileManifest,
@@ -96,8 +96,11 @@ function piecesOf(manifest: FileManifest, range: ByteRange): Piece[] {
   return pieces;
 }
 
-function openPiece(piece: Piece, store: ObjectStore, signal: AbortSignal | undefined): Promise<Readable> {
-  return store.get(piece.key, { range: piece.range, ...(signal && { signal }) });
+async function openPiece(piece: Piece, store: ObjectStore, signal: AbortSignal | undefined): Promise<Readable> {
+  const stream = await store.get(piece.key, { range: piece.range, ...(signal && { signal }) });
+  // Where the signal aborted while it was opened, it fails before anybody reads it; the reader still gets that error, but
+  // without a listener by now it would be an uncaught exception and end the process.
+  return stream.on("error", () => undefined);
 }
 
 async function* readPieces(reading: {
@@ -115,7 +118,7 @@ async function* readPieces(reading: {
       yield chunk;
     }
     if (read !== expected) {
-      throw new StorageError("unavailable", `object ${piece.key}: ${read} bytes came where ${expected} were asked for; it is damaged`);
+      throw new StorageError("damaged", `object ${piece.key}: ${read} bytes came where ${expected} were asked for`);
     }
   }
 }

@@ -150,6 +150,6 @@ describe("serving a file", () => {
   it("fails the stream where an object is shorter than the manifest says", async () => {
     const [first, ...others] = manifest.segments;
     const damaged = { ...manifest, sizeBytes: 22, segments: [{ store: "memory", key: first?.key ?? "", sizeBytes: 12 }, ...others] };
-    await expect(get({}, damaged)).rejects.toMatchObject({ code: "unavailable" });
+    await expect(get({}, damaged)).rejects.toMatchObject({ code: "damaged" });
   });
 });

@@ -53,6 +53,7 @@ interface ClaimedRow {
   readonly rank: number;
   readonly attempts: number;
   readonly losses: number;
+  readonly handbacks: number;
   readonly max_attempts: number;
   readonly tree_level: number | null;
   readonly tree_node: number | null;
@@ -90,8 +91,8 @@ export async function changedTasks(transaction: Transaction, update: Statement):
   const rows = await transaction.query<ClaimedRow>(sql`
     WITH claimed AS (
       ${update}
-      RETURNING id, epoch, tenant_id, job_id, stage, kind, lane, rank, attempts, losses, max_attempts, tree_level, tree_node, tree_root,
-        (extract(epoch FROM now() - run_at) * 1000)::float8 AS waited_ms
+      RETURNING id, epoch, tenant_id, job_id, stage, kind, lane, rank, attempts, losses, handbacks, max_attempts, tree_level, tree_node,
+        tree_root, (extract(epoch FROM now() - run_at) * 1000)::float8 AS waited_ms
     )
     SELECT claimed.*, inputs.ordinals, inputs.parents, inputs.files::text AS files, inputs.from_steps
     FROM claimed CROSS JOIN LATERAL (SELECT * FROM task_inputs WHERE task_id = claimed.id) inputs
@@ -112,6 +113,7 @@ function claimedTask(row: ClaimedRow): ClaimedTask {
     priority: 0 - row.rank,
     attempts: row.attempts,
     losses: row.losses,
+    handbacks: row.handbacks,
     maxAttempts: row.max_attempts,
     tree:
       row.tree_level === null || row.tree_node === null

@@ -221,3 +221,24 @@ test("handing back burns nothing, and with a delay the task waits by the databas
   expect(row?.ms).toBeGreaterThan(28_000);
   expect(row?.ms).toBeLessThan(90_000);
 });
+
+test("hand-backs for trouble are counted and wait longer each time, up to a minute; drains are not counted", async () => {
+  const waits: number[] = [];
+  for (let count = 0; count < 8; count++) {
+    await release1(2_000);
+    const [row] = await engine.rows<{ handbacks: number; ms: number }>(
+      sql`SELECT handbacks, extract(epoch FROM run_at - now())::float8 * 1000 AS ms FROM tasks WHERE id = ${task.id}::uuid`,
+    );
+    expect(row?.handbacks).toBe(count + 1);
+    waits.push(row?.ms ?? 0);
+    await engine.rows(sql`UPDATE tasks SET backing_off = false WHERE id = ${task.id}::uuid`);
+    task = await claimedBy(ME);
+  }
+  waits.forEach((ms, count) => {
+    const middle = Math.min(60_000, 2_000 * 2 ** count);
+    expect(ms).toBeGreaterThan(middle * 0.5 - 500);
+    expect(ms).toBeLessThan(middle * 1.5);
+  });
+  await release1(0);
+  expect(await claimedBy(ME)).toMatchObject({ attempts: 0, losses: 0, handbacks: 8 });
+});

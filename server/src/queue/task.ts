@@ -58,6 +58,8 @@ export interface ClaimedTask {
   readonly priority: number;
   readonly attempts: number;
   readonly losses: number;
+  /** How often it was handed back because infrastructure was away; drains do not count. */
+  readonly handbacks: number;
   readonly maxAttempts: number;
   readonly tree: TreePlace | undefined;
   readonly entries: readonly Entry[];

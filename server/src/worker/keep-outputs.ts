@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { v7 as uuidv7 } from "uuid";
+import type { Database } from "../db/database.ts";
+import { sql } from "../db/sql.ts";
 import type { EntryOutcome, OutputOutcome } from "../jobs/advance/outcome.ts";
 import type { StagePlan, StepPlan } from "../jobs/plan.ts";
 import type { OutputRow } from "../outputs/record.ts";
@@ -61,6 +63,26 @@ export async function keepOutputs(
     throw error;
   }
   return { results: outcomes, files, outputs };
+}
+
+/**
+ * Deletes the objects of files that the database refused to record. Looks first, since only a row tells for sure. Never
+ * rejects: without a row they are found by garbage collection.
+ */
+export async function discardKept(
+  { database, store }: { database: Database; store: ObjectStore },
+  files: readonly StoredFile[],
+): Promise<void> {
+  try {
+    const ids = files.map((file) => file.id);
+    const rows = await database.asSystem((transaction) =>
+      transaction.query<{ id: string }>(sql`SELECT id FROM files WHERE id = ANY(${ids}::uuid[])`),
+    );
+    const recorded = new Set(rows.map((row) => row.id));
+    await Promise.all(files.filter(({ id }) => !recorded.has(id)).map(({ content }) => deleteContent(store, content)));
+  } catch {
+    return;
+  }
 }
 
 /** A new stored file; or, where the processor handed an input on, the id of that input. */

@@ -1,56 +1,122 @@
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Database } from "../db/database.ts";
+import { StorageError, type Failure } from "../errors.ts";
 import { materialise, readManifests, type FileManifest } from "../outputs/content.ts";
 import type { StageRunEntry } from "../processors/stage-run.ts";
 import type { ClaimedTask } from "../queue/task.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
+import { unlessGivenUp } from "./unless-given-up.ts";
 
 /** The task's inputs on local disk. */
 export interface Prepared {
   readonly entries: readonly PreparedEntry[];
+  /** By index among the task's entries: those that can't be read, now or ever, and why. */
+  readonly missing: ReadonlyMap<number, Failure>;
 }
 
 export interface PreparedEntry extends StageRunEntry {
-  /** Index among the task's entries; an entry whose file is gone has none here. */
+  /** Index among the task's entries. */
   readonly index: number;
+}
+
+export interface PrepareOptions {
+  readonly folder: string;
+  readonly signal: AbortSignal;
+  /** The task was handed back too often: an entry whose object the store does not give now is then missing as well. */
+  readonly isLastTry: boolean;
+}
+
+interface PrepareServices {
+  readonly database: Database;
+  readonly store: ObjectStore;
 }
 
 /** Files fetched at the same time; a local disk is not faster with more, and a remote store hides its latency with these. */
 const FETCHES = 8;
 
 /**
- * Writes the files of a task's entries into `folder`, under names of ours. Entries whose file was deleted meanwhile are
- * left out. Rejects StorageError, or a database error.
+ * Writes the files of a task's entries into `folder`, under names of ours. An entry whose file was deleted meanwhile, or
+ * whose object is lost or damaged, is missing and does not touch the others. Rejects StorageError for trouble that
+ * passes, a database error, or the signal's reason; nothing writes to the folder any more then.
  */
-export async function prepare(
-  services: { readonly database: Database; readonly store: ObjectStore },
-  task: ClaimedTask,
-  options: { readonly folder: string; readonly signal: AbortSignal },
-): Promise<Prepared> {
+export async function prepare(services: PrepareServices, task: ClaimedTask, options: PrepareOptions): Promise<Prepared> {
   const ids = [...new Set(task.entries.map((entry) => entry.fileId))];
-  const manifests = await services.database.asSystem((transaction) => readManifests(transaction, task.tenantId, ids));
+  const manifests = await unlessGivenUp(
+    services.database.asSystem((transaction) => readManifests(transaction, task.tenantId, ids)),
+    options.signal,
+  );
   const byId = new Map(manifests.map((manifest) => [manifest.id, manifest]));
   const entries: PreparedEntry[] = [];
-  const fetches: (() => Promise<void>)[] = [];
+  const missing = new Map<number, Failure>();
+  const fetches: Fetch[] = [];
   task.entries.forEach((entry, index) => {
     const manifest = byId.get(entry.fileId);
-    if (!manifest) return;
+    if (!manifest) return missing.set(index, GONE);
     const path = join(options.folder, `in-${index}`);
     entries.push(entryOf(manifest, { index, path, from: entry.from }));
-    fetches.push(() => materialise(manifest, services.store, { path, signal: options.signal }));
+    return fetches.push(async (signal) => {
+      const failure = await fetchEntry(services.store, manifest, { ...options, path, signal });
+      if (failure) missing.set(index, failure);
+    });
   });
-  await inParallel(fetches);
-  return { entries };
+  await inParallel(fetches, options.signal);
+  return { entries: entries.filter(({ index }) => !missing.has(index)), missing };
 }
+
+const GONE: Failure = { class: "bad_input", code: "input_dead", message: "The input file was deleted before it was processed." };
 
 function entryOf(manifest: FileManifest, place: { index: number; path: string; from: string }): PreparedEntry {
   return { ...place, name: manifest.name, sizeBytes: manifest.sizeBytes, mediaType: manifest.mediaType };
 }
 
-async function inParallel(fetches: readonly (() => Promise<void>)[]): Promise<void> {
+/** Why this one entry can't be read, ever; undefined: it lies at `path`. */
+async function fetchEntry(
+  store: ObjectStore,
+  manifest: FileManifest,
+  { path, signal, isLastTry }: Omit<PrepareOptions, "folder"> & { readonly path: string },
+): Promise<Failure | undefined> {
+  try {
+    await materialise(manifest, store, { path, signal });
+    return undefined;
+  } catch (error) {
+    const failure = signal.aborted ? undefined : unreadable(error, manifest.name, isLastTry);
+    if (!failure) throw error;
+    await rm(path, { force: true });
+    return failure;
+  }
+}
+
+function unreadable(error: unknown, name: string, isLastTry: boolean): Failure | undefined {
+  if (!(error instanceof StorageError)) return undefined;
+  if (error.code === "not_found" || error.code === "damaged") {
+    const what = error.code === "damaged" ? "is damaged" : "is lost";
+    return {
+      class: "bad_input",
+      code: "corrupt",
+      message: `The stored content of "${name}" ${what}. Upload the file again, in a new job.`,
+    };
+  }
+  if (!isLastTry) return undefined;
+  return { class: "lost", code: "lost", message: `The store did not give the content of "${name}" in any of many tries.` };
+}
+
+type Fetch = (signal: AbortSignal) => Promise<void>;
+
+/** After a failure no further fetch begins, those under way are ended, and all have ended when this rejects. */
+async function inParallel(fetches: readonly Fetch[], signal: AbortSignal): Promise<void> {
   const queue = fetches.values();
+  const failed = new AbortController();
+  const either = AbortSignal.any([signal, failed.signal]);
   const drain = async () => {
-    for (const fetch of queue) await fetch();
+    for (const fetch of queue) {
+      either.throwIfAborted();
+      await fetch(either).catch((error: unknown) => {
+        failed.abort(error);
+        throw error;
+      });
+    }
   };
-  await Promise.all(Array.from({ length: Math.min(FETCHES, fetches.length) }, drain));
+  await Promise.allSettled(Array.from({ length: Math.min(FETCHES, fetches.length) }, drain));
+  either.throwIfAborted();
 }

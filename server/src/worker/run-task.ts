@@ -8,13 +8,15 @@ import { sweepTasks } from "../jobs/cancel.ts";
 import type { Plan, StagePlan } from "../jobs/plan.ts";
 import type { Catalogue } from "../processors/catalogue.ts";
 import type { StageRun } from "../processors/stage-run.ts";
+import { MAX_HANDBACKS } from "../queue/release.ts";
 import type { ClaimedTask } from "../queue/task.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import type { Committer } from "./committer.ts";
 import type { HostPool } from "./host/pool.ts";
-import { keepOutputs } from "./keep-outputs.ts";
+import { discardKept, keepOutputs, type Kept } from "./keep-outputs.ts";
 import type { Plans } from "./plans.ts";
 import { prepare, type Prepared } from "./prepare.ts";
+import { unlessGivenUp } from "./unless-given-up.ts";
 
 export interface TaskServices {
   readonly database: Database;
@@ -30,14 +32,14 @@ export interface TaskServices {
 
 /**
  * How a task left this worker. `given_up`: still held but not finished (a drain, or the database, the store or the hosts
- * were away), to be released without burning anything.
+ * were away), to be released without burning an attempt.
  */
 export type TaskEnd = "committed" | "not_ours" | "given_up";
 
 /** Runs one claimed task to its end: inputs to disk, steps in a host, outputs durable, one fenced commit. Never rejects. */
 export async function runTask(services: TaskServices, task: ClaimedTask, signal: AbortSignal): Promise<TaskEnd> {
   try {
-    const job = await services.plans.of(task.jobId);
+    const job = await unlessGivenUp(services.plans.of(task.jobId), signal);
     if (!job || job.status === "cancelled") {
       await services.database.asSystem((transaction) => sweepTasks(transaction, [task.jobId]));
       return "not_ours";
@@ -57,7 +59,7 @@ interface PlannedTask {
 async function runInFolder(services: TaskServices, planned: PlannedTask, signal: AbortSignal): Promise<TaskEnd> {
   const folder = await services.hosts.taskFolder();
   try {
-    const prepared = await prepare(services, planned.task, { folder: folder.path, signal });
+    const prepared = await prepare(services, planned.task, { folder: folder.path, signal, isLastTry: isLastTry(planned.task) });
     await failpoint("task-after-prepare");
     return await runSteps(services, { ...planned, prepared, folder: folder.path }, signal);
   } finally {
@@ -74,7 +76,7 @@ async function runSteps(services: TaskServices, work: PreparedTask, signal: Abor
   const { task, plan, prepared } = work;
   const stage = plan.stages[task.stage];
   if (!stage) throw new RangeError(`task ${task.id} belongs to stage ${task.stage}, which its plan does not have`);
-  if (isMissingInput(task, prepared)) return await commit(services, work, { outcome: withoutInput(task, stage), files: [], outputs: [] });
+  if (isMissingInput(task, prepared)) return await commit(services, work, { outcome: withoutInput(work, stage), signal });
   const outcome = await services.hosts.run(task.tenantId, stageRun(services, work, stage), {
     limits: { memoryBytes: memoryOf(services.catalogue, stage), wallMs: wallOf(stage, prepared.entries.length) },
     signal,
@@ -83,23 +85,52 @@ async function runSteps(services: TaskServices, work: PreparedTask, signal: Abor
   await failpoint("task-after-run");
   if (outcome.type === "cancelled") return signal.reason === "taken" ? "not_ours" : "given_up";
   if (outcome.type === "died") {
-    if (outcome.failure.class === "infrastructure") return "given_up";
+    if (outcome.failure.class === "infrastructure") return await giveUp(services, work, { stage, reason: outcome.failure, signal });
     const culprit = outcome.entry === undefined ? undefined : prepared.entries[outcome.entry.index]?.index;
     const died: TaskOutcome = { type: "failed", failure: outcome.failure, step: outcome.entry?.step ?? null, culprit };
-    return await commit(services, work, { outcome: died, files: [], outputs: [] });
+    return await commit(services, work, { outcome: died, signal });
   }
-  if (outcome.results.some((result) => !result.ok && result.failure.class === "infrastructure")) return "given_up";
+  const away = outcome.results.find((result) => !result.ok && result.failure.class === "infrastructure");
+  if (away && !away.ok) return await giveUp(services, work, { stage, reason: away.failure, signal });
   const entryAt = (index: number) => task.entries[prepared.entries[index]?.index ?? -1];
   const kept = await keepOutputs({ store: services.store, task, stage, signal }, outcome.results, entryAt);
   await failpoint("task-after-put-before-commit");
   const results = task.kind === "map" ? resultsOfAll(work, stage, kept.results) : kept.results;
-  return await commit(services, work, { outcome: { type: "done", results }, files: kept.files, outputs: kept.outputs });
+  return await commit(services, work, { outcome: { type: "done", results }, kept, signal });
 }
 
-type Finished = Pick<Parameters<Committer["commit"]>[0], "files" | "outputs"> & { readonly outcome: TaskOutcome };
+interface Finished {
+  readonly outcome: TaskOutcome;
+  readonly kept?: Kept;
+  readonly signal: AbortSignal;
+}
 
-async function commit(services: TaskServices, { task, plan }: PlannedTask, { outcome, files, outputs }: Finished): Promise<TaskEnd> {
-  return await services.committer.commit({ finished: { task, plan, outcome }, files, outputs });
+async function commit(services: TaskServices, { task, plan }: PlannedTask, { outcome, kept, signal }: Finished): Promise<TaskEnd> {
+  const files = kept?.files ?? [];
+  const committed = services.committer.commit({ finished: { task, plan, outcome }, files, outputs: kept?.outputs ?? [] });
+  const settled = committed.catch(async (error: unknown) => {
+    // Only where the database said no. After anything else they may be visible, and garbage collection knows.
+    if (!isDatabaseAway(error)) await discardKept(services, files);
+    throw error;
+  });
+  return await unlessGivenUp(settled, signal);
+}
+
+function isLastTry(task: ClaimedTask): boolean {
+  return task.handbacks + 1 >= MAX_HANDBACKS;
+}
+
+/** Hands the task back because something that all tasks need is away; one for which that never ends is `lost`. */
+async function giveUp(
+  services: TaskServices,
+  planned: PlannedTask,
+  { stage, reason, signal }: { stage: StagePlan; reason: Failure; signal: AbortSignal },
+): Promise<TaskEnd> {
+  const { task } = planned;
+  if (!isLastTry(task)) return "given_up";
+  const message = `This was handed back ${MAX_HANDBACKS} times, the last time because: ${reason.message}`;
+  const lost: EntryOutcome = { ok: false, failure: { class: "lost", code: "lost", message }, step: stage.steps[0]?.name ?? "" };
+  return await commit(services, planned, { outcome: { type: "done", results: resultsFor(task, () => lost) }, signal });
 }
 
 /** What to do about an error that is not the processors': whose is it, and does it cost an attempt? */
@@ -109,25 +140,29 @@ async function afterError(
   { error, signal }: { error: unknown; signal: AbortSignal },
 ): Promise<TaskEnd> {
   if (signal.aborted) return signal.reason === "taken" ? "not_ours" : "given_up";
-  if (isDatabaseAway(error) || error instanceof StorageError || isDiskTrouble(error)) {
+  const isAway = isDatabaseAway(error) || error instanceof StorageError || isDiskTrouble(error);
+  if (isAway) {
     services.log.warn({ err: error, taskId: task.id }, "a task is handed back: the database, the store or the scratch disk is away");
-    return "given_up";
-  }
-  services.log.error({ err: error, taskId: task.id, jobId: task.jobId }, "a task failed in the worker itself");
-  const failure: Failure = { class: "crashed", code: "crashed", message: "The worker could not finish this task; its log has the reason." };
+    if (!isLastTry(task)) return "given_up";
+  } else services.log.error({ err: error, taskId: task.id, jobId: task.jobId }, "a task failed in the worker itself");
   try {
-    const plan = (await services.plans.of(task.jobId))?.plan;
-    if (!plan) return "not_ours";
+    const plan = (await unlessGivenUp(services.plans.of(task.jobId), signal))?.plan;
+    const stage = plan?.stages[task.stage];
+    if (!plan || !stage) return "not_ours";
+    if (isAway) return await giveUp(services, { task, plan }, { stage, reason: AWAY, signal });
     return await commit(
       services,
       { task, plan },
-      { outcome: { type: "failed", failure, step: null, culprit: undefined }, files: [], outputs: [] },
+      { outcome: { type: "failed", failure: CRASHED, step: null, culprit: undefined }, signal },
     );
   } catch (second) {
     services.log.error({ err: second, taskId: task.id }, "the failure of a task could not be recorded");
     return "given_up";
   }
 }
+
+const CRASHED: Failure = { class: "crashed", code: "crashed", message: "The worker could not finish this task; its log has the reason." };
+const AWAY: Failure = { class: "infrastructure", code: "lost", message: "The database, the store or the scratch disk was away." };
 
 function isDiskTrouble(error: unknown): boolean {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
@@ -166,18 +201,30 @@ function wallOf(stage: StagePlan, entries: number): number {
 }
 
 function isMissingInput(task: ClaimedTask, prepared: Prepared): boolean {
-  return task.kind === "map" ? prepared.entries.length === 0 : prepared.entries.length < task.entries.length;
+  return task.kind === "map" ? prepared.entries.length === 0 : prepared.missing.size > 0;
 }
 
-const GONE: Failure = { class: "bad_input", code: "input_dead", message: "The input file was deleted before it was processed." };
-
-function withoutInput(task: ClaimedTask, stage: StagePlan): TaskOutcome {
-  const gone: EntryOutcome = { ok: false, failure: GONE, step: stage.steps[0]?.name ?? "" };
-  return { type: "done", results: task.kind === "map" ? task.entries.map(() => gone) : [gone] };
+/** A map of which nothing can be read; a reduce of which something can't, which ends as a whole. */
+function withoutInput({ task, prepared }: PreparedTask, stage: StagePlan): TaskOutcome {
+  const [first] = prepared.missing.values();
+  const step = stage.steps[0]?.name ?? "";
+  const failureOf = (index: number) => (task.kind === "map" ? prepared.missing.get(index) : first);
+  return { type: "done", results: resultsFor(task, (index) => missingEntry(failureOf(index), step)) };
 }
 
-/** The hosts' results, with the entries put back whose files were gone. */
+/** The hosts' results, with the entries put back that could not be read. */
 function resultsOfAll({ task, prepared }: PreparedTask, stage: StagePlan, results: readonly EntryOutcome[]): EntryOutcome[] {
   const byIndex = new Map(prepared.entries.map((entry, place) => [entry.index, results[place]]));
-  return task.entries.map((_entry, index) => byIndex.get(index) ?? { ok: false, failure: GONE, step: stage.steps[0]?.name ?? "" });
+  const step = stage.steps[0]?.name ?? "";
+  return resultsFor(task, (index) => byIndex.get(index) ?? missingEntry(prepared.missing.get(index), step));
+}
+
+function missingEntry(failure: Failure | undefined, step: string): EntryOutcome {
+  if (!failure) throw new RangeError("an entry has neither a result nor a reason why it has none");
+  return { ok: false, failure, step };
+}
+
+/** As many results as the task's kind has: one an entry, or one. */
+function resultsFor(task: ClaimedTask, resultOf: (index: number) => EntryOutcome): EntryOutcome[] {
+  return task.kind === "map" ? task.entries.map((_entry, index) => resultOf(index)) : [resultOf(0)];
 }
