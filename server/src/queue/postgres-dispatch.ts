@@ -30,6 +30,7 @@ export function openPostgresDispatch(options: PostgresDispatchOptions): Dispatch
   const { database, notifier, workerId, lanes } = options;
   const cursors = new Map<string, Cursor>();
   let turn = 0;
+  let failure: { readonly error: unknown } | undefined;
   let wake: (() => void) | undefined;
   /** An announcement that came while nobody waited. */
   let announced = false;
@@ -56,6 +57,9 @@ export function openPostgresDispatch(options: PostgresDispatchOptions): Dispatch
       }
     },
     async take(want) {
+      const before = failure;
+      failure = undefined;
+      if (before !== undefined) throw before.error;
       const started = performance.now();
       const tasks: ClaimedTask[] = [];
       turn = (turn + 1) % lanes.length;
@@ -67,8 +71,10 @@ export function openPostgresDispatch(options: PostgresDispatchOptions): Dispatch
           cursors.set(lane, taken.cursor);
           tasks.push(...taken.tasks);
         } catch (error) {
-          // What an earlier lane gave is leased to us already; to drop it would cost each task its lease and a loss.
+          // What an earlier lane gave is leased to us already; to drop it would cost each task its lease and a loss. The
+          // caller hears of the error with the next call, since this claim too may have committed.
           if (tasks.length === 0) throw error;
+          failure = { error };
           break;
         }
       }

@@ -7,9 +7,10 @@ import { failpoint } from "../failpoint.ts";
 import type { FailureClass } from "../errors.ts";
 import { CANCEL_CHANNEL } from "../jobs/cancel.ts";
 import type { Catalogue } from "../processors/catalogue.ts";
-import { RENEW_MS } from "../queue/lease.ts";
+import { RENEW_MS, type Lease } from "../queue/lease.ts";
 import { openPostgresDispatch } from "../queue/postgres-dispatch.ts";
 import { release } from "../queue/release.ts";
+import { releaseStrays } from "../queue/strays.ts";
 import type { ClaimedTask } from "../queue/task.ts";
 import { EVENTS_CHANNEL } from "../record/events.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
@@ -60,6 +61,7 @@ export interface Worker {
 }
 
 interface RunningTask {
+  readonly lease: Lease;
   readonly giveUp: AbortController;
   readonly ended: Promise<void>;
   /** Has a host begun with it? */
@@ -107,6 +109,8 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const stopClaiming = new AbortController();
   /** By task and epoch: an earlier holding of the same task may still be ending here. */
   const running = new Map<string, RunningTask>();
+  /** The last claim failed, and may have committed all the same. */
+  let claimUnknown = false;
   let averageMs = 1_000;
   /** Resolves when a place may be free. */
   let placeFreed = Promise.withResolvers<void>();
@@ -135,7 +139,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       running.delete(key);
       placeFreed.resolve();
     });
-    running.set(key, { giveUp, ended, isStarted: false });
+    running.set(key, { lease, giveUp, ended, isStarted: false });
   }
 
   /** Tries while the database is away and we are not told to go; the fence makes a late call harmless. */
@@ -163,12 +167,22 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       await placeFreed.promise;
       return;
     }
+    if (claimUnknown) await handBackStrays();
     const claimedAt = performance.now();
+    claimUnknown = true;
     const tasks = await dispatch.take(want);
+    claimUnknown = false;
     if (tasks.length > 0) await failpoint("claim-after-commit");
     observe.claimed({ milliseconds: performance.now() - claimedAt, tasks });
     for (const task of tasks) start(task, claimedAt);
     if (tasks.length === 0) await dispatch.wait(stopClaiming.signal);
+  }
+
+  async function handBackStrays(): Promise<void> {
+    const known = [...running.values()].map((task) => task.lease);
+    const strays = await database.asSystem((transaction) => releaseStrays(transaction, id, known));
+    if (strays.size > 0) log.warn({ lanes: [...strays] }, "tasks were claimed whose answer was lost; they are handed back");
+    claimUnknown = false;
   }
 
   async function claimForever(): Promise<void> {
