@@ -36,8 +36,13 @@ export interface HostProcess {
   isAlive(): boolean;
   /** Rejects when the host ends, or says nothing for 15 s, before it is ready for work. */
   readonly ready: Promise<void>;
-  /** Resolves once the host and everything that it started is gone. */
+  /** Resolves once the host and everything that it started is gone. Not for each task: see onExit. */
   readonly exited: Promise<HostExit>;
+  /**
+   * Whoever runs a task is told of that end, at once where it has come already. One listener, replaced or taken away
+   * again: a reaction to `exited` could not be, and each of a host's thousands of tasks would leave 25 KB to it.
+   */
+  onExit(listener: ((exit: HostExit) => void) | undefined): void;
   send(message: ToHost): void;
   /** Whoever runs a task listens; nobody does in between. */
   listen(listener: ((message: FromHost) => void) | undefined): void;
@@ -137,6 +142,8 @@ function follow(child: ChildProcess, { folder, lastCall, inside, log, marked }: 
   // Nobody may be waiting for a spare when it fails; whoever takes it later still sees the rejection.
   ready.promise.catch(() => {});
   let listener: ((message: FromHost) => void) | undefined;
+  let exitListener: ((exit: HostExit) => void) | undefined;
+  let ended: HostExit | undefined;
   let lastWords = "";
   let chunks = 0;
   let finalCall: LastCall | undefined;
@@ -193,7 +200,9 @@ function follow(child: ChildProcess, { folder, lastCall, inside, log, marked }: 
     lastCall.close();
     clearTimeout(late);
     ready.reject(new Error(`A step host ended before it was ready (${exit.signal ?? exit.code}). ${lastWords || exit.lastWords}`));
+    ended = exit;
     exited.resolve(exit);
+    exitListener?.(exit);
   }
 
   return {
@@ -210,6 +219,10 @@ function follow(child: ChildProcess, { folder, lastCall, inside, log, marked }: 
     },
     listen(next) {
       listener = next;
+    },
+    onExit(next) {
+      exitListener = next;
+      if (ended) next?.(ended);
     },
     lastCall: () => (isGone ? finalCall : lastCall.read()),
     forgetLastCall: () => lastCall.clear(),

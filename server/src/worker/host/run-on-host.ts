@@ -65,7 +65,7 @@ export async function runOnHost(host: HostProcess, run: StageRun, options: TaskO
     else if (message.type === "done") outcome.resolve(ending ?? message);
     else if (message.type === "aborted" && ending) outcome.resolve(ending);
   });
-  void host.exited.then((exit) => outcome.resolve(ending ?? blame(failureOf(exit))));
+  host.onExit((exit) => outcome.resolve(ending ?? blame(failureOf(exit))));
 
   const watch = setInterval(() => {
     const now = performance.now();
@@ -89,6 +89,7 @@ export async function runOnHost(host: HostProcess, run: StageRun, options: TaskO
     clearInterval(watch);
     options.signal.removeEventListener("abort", cancel);
     host.listen(undefined);
+    host.onExit(undefined);
   }
 }
 
