@@ -49,7 +49,10 @@ test("what one lane gave is not lost when the claim of the next lane fails", asy
   const notifier = openNotifier(clone.database, { enabled: false });
   const dispatch = openPostgresDispatch({ database: breaking, notifier, workerId: uuidv7(), lanes: ["one", "two"], notify: false });
   expect(await dispatch.take(8)).toHaveLength(1);
+  // What broke is told with the next call, before anything else is claimed.
+  await expect(dispatch.take(8)).rejects.toThrow("Connection terminated");
   expect(await dispatch.take(8)).toHaveLength(1);
+  await expect(dispatch.take(8)).rejects.toThrow("Connection terminated");
   claims = 1;
   await expect(dispatch.take(8)).rejects.toThrow("Connection terminated");
   await dispatch.close();
