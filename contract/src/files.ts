@@ -1,10 +1,12 @@
 import { z } from "zod";
 import { FileStatus } from "./status.ts";
+import { refuseUnstorable } from "./text.ts";
 
 /** Flat map of strings that users attach to files and jobs; at most 4 KiB as JSON. */
 export const Metadata = z
   .record(z.string().min(1).max(128), z.string().max(2_048))
-  .refine((value) => JSON.stringify(value).length <= 4_096, "metadata must not exceed 4 KiB as JSON");
+  .refine((value) => JSON.stringify(value).length <= 4_096, "metadata must not exceed 4 KiB as JSON")
+  .superRefine(refuseUnstorable);
 
 export const FileSummary = z.object({
   id: z.string(),

@@ -3,12 +3,13 @@ import { ItemCode } from "./errors.ts";
 import { FileSummary, Metadata } from "./files.ts";
 import { PipelineDocument } from "./pipeline.ts";
 import { ItemStatus, JobStatus, TaskKind, TaskStatus } from "./status.ts";
+import { StorableObject, StorableText } from "./text.ts";
 
 /** Body of POST /jobs. `pipeline` is the name of a stored or built-in pipeline, `name@version`, or a document. */
 export const JobRequest = z.strictObject({
-  pipeline: z.union([z.string(), PipelineDocument]),
+  pipeline: z.union([StorableText, PipelineDocument]),
   inputs: z.array(z.string()).min(1).max(100_000),
-  params: z.record(z.string(), z.unknown()).optional(),
+  params: StorableObject.optional(),
   priority: z.int().min(-100).max(100).optional().describe("higher first, among the jobs of one tenant; 0 unless told"),
   metadata: Metadata.optional(),
 });

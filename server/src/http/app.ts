@@ -3,7 +3,9 @@ import fastify, { type FastifyBaseLogger, type FastifyInstance } from "fastify";
 import { serializerCompiler, validatorCompiler } from "fastify-type-provider-zod";
 import { authenticate } from "./authenticate.ts";
 import { readBodies } from "./bodies.ts";
+import { checkQueries } from "./check-queries.ts";
 import { describeApi } from "./openapi.ts";
+import { parseJsonBodies } from "./json-bodies.ts";
 import { answerBadRequest, renderErrors, renderFrameworkError } from "./render-error.ts";
 import { measureRequests } from "./measure-requests.ts";
 import { adminRoutes } from "./routes/admin.ts";
@@ -60,6 +62,8 @@ export async function buildApp(services: Services, options: AppOptions = {}): Pr
     reply.header("x-content-type-options", "nosniff");
   });
   readBodies(app);
+  parseJsonBodies(app);
+  checkQueries(app);
   measureRequests(app, services.metrics);
   await describeApi(app);
   await app.register(systemRoutes(services));

@@ -1,8 +1,9 @@
+import { Timestamp } from "@filemill/contract/timestamp.ts";
 import { z } from "zod";
 import { Problem } from "../errors.ts";
 
 /** A place in a list that is ordered by (created_at, id), newest first. `createdAt` is PostgreSQL's text, to the microsecond. */
-const Position = z.tuple([z.iso.datetime({ offset: true }), z.uuid()]);
+const Position = z.tuple([Timestamp, z.uuid()]);
 
 export interface ListPosition {
   readonly createdAt: string;

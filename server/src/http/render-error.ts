@@ -2,9 +2,10 @@ import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
-import { PROBLEM_STATUS, type Issue, type Problem as ProblemBody, type ProblemCode } from "@filemill/contract/errors.ts";
+import { PROBLEM_STATUS, type Problem as ProblemBody, type ProblemCode } from "@filemill/contract/errors.ts";
 import { isDatabaseAway, isLocked } from "../db/database-errors.ts";
 import { Problem, StorageError } from "../errors.ts";
+import { invalidRequest } from "./invalid-request.ts";
 
 /** How long a client should wait for a database or a store to come back. */
 const RETRY_AFTER_SECONDS = 5;
@@ -38,7 +39,7 @@ export function answerBadRequest(error: Error, socket: Socket): void {
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof StorageError) return fromStorage(error);
-  if (hasZodFastifySchemaValidationErrors(error)) return fromValidation(error.validation, error.validationContext);
+  if (hasZodFastifySchemaValidationErrors(error)) return invalidRequest(error.validation, error.validationContext);
   const fromFastify = fastifyProblem(error);
   if (fromFastify !== undefined) return fromFastify;
   const fromDatabase = databaseProblem(error);
@@ -73,18 +74,6 @@ function bodyOf(problem: Problem): ProblemBody {
   };
 }
 
-function fromValidation(
-  validation: readonly { instancePath: string; message?: string | undefined }[],
-  context: string | undefined,
-): Problem {
-  const where = context === undefined || context === "body" ? "" : `/${context}`;
-  const issues: Issue[] = validation.map((entry) => ({
-    pointer: `${where}${entry.instancePath}`,
-    message: entry.message ?? "is not valid",
-  }));
-  return new Problem("validation_failed", "The request is not valid; see issues.", { issues });
-}
-
 function fromStorage(error: StorageError): Problem {
   const options = { retryAfterSeconds: RETRY_AFTER_SECONDS, cause: error };
   if (error.code === "disk_full") return new Problem("disk_full", "There is no space left to store this. Try again later.", options);
@@ -113,8 +102,17 @@ function fastifyProblem(error: unknown): Problem | undefined {
   return undefined;
 }
 
+/**
+ * A value that PostgreSQL does not take: character_not_in_repertoire, untranslatable_character, invalid_text_representation,
+ * numeric_value_out_of_range, and the three of dates. The schemas refuse it first; this is for what they forgot.
+ */
+const UNSTORABLE: ReadonlySet<string> = new Set(["22021", "22P05", "22P02", "22003", "22007", "22008", "22009"]);
+
 /** Nothing was committed that the caller was told of, so that a retry is right. 53100 is PostgreSQL's own disk being full. */
 function databaseProblem(error: unknown): Problem | undefined {
+  if (UNSTORABLE.has(codeOf(error) ?? "")) {
+    return new Problem("validation_failed", "The request holds a value that can't be stored, such as NUL in a text.", { cause: error });
+  }
   const options = { retryAfterSeconds: RETRY_AFTER_SECONDS, cause: error };
   if (codeOf(error) === "53100") return new Problem("disk_full", "There is no space left to store this. Try again later.", options);
   if (isLocked(error)) {

@@ -1,10 +1,11 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Readable } from "node:stream";
 import { Metadata } from "@filemill/contract/files.ts";
-import { PipelineDocument } from "@filemill/contract/pipeline.ts";
+import { isStorable, StorableObject } from "@filemill/contract/text.ts";
 import { z } from "zod";
 import { Problem } from "../errors.ts";
 import type { PipelineRequest } from "../jobs/pipelines/resolve.ts";
+import { parseJson } from "../parse-json.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { discardFiles } from "./commit.ts";
 import { freeChunk } from "./free-chunk.ts";
@@ -57,12 +58,14 @@ export async function acceptForm(body: Readable, store: ObjectStore, upload: For
 
 function readPipeline(form: MultipartForm): PipelineRequest | undefined {
   const text = form.fields.get("pipeline")?.trim();
-  const params = readField(form, "params", z.record(z.string(), z.unknown()));
+  const params = readField(form, "params", StorableObject);
   if (text === undefined) {
     if (params !== undefined) throw wrong("params", "needs a pipeline beside it");
     return undefined;
   }
-  const pipeline = text.startsWith("{") ? readField(form, "pipeline", PipelineDocument) : text;
+  if (!isStorable(text)) throw wrong("pipeline", "must not hold NUL");
+  // What is wrong with a document is for the linter to say, which says more than a schema can.
+  const pipeline = text.startsWith("{") ? readField(form, "pipeline", z.record(z.string(), z.unknown())) : text;
   return pipeline === undefined ? undefined : { pipeline, params };
 }
 
@@ -71,9 +74,9 @@ function readField<T>(form: MultipartForm, name: string, schema: z.ZodType<T>): 
   if (text === undefined) return undefined;
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (error) {
-    throw wrong(name, `is not JSON (${error instanceof Error ? error.message : String(error)})`);
+    throw wrong(name, `can't be read as JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;

@@ -1,6 +1,7 @@
 import { FileResource, Page } from "@filemill/contract/files.ts";
 import { decodeId } from "@filemill/contract/ids.ts";
 import { FileStatus } from "@filemill/contract/status.ts";
+import { Timestamp } from "@filemill/contract/timestamp.ts";
 import type { FastifyPluginAsync } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
@@ -19,8 +20,8 @@ import { uploadRoutes } from "./upload.ts";
 const Id = z.object({ id: z.string() });
 const ListQuery = z.looseObject({
   status: FileStatus.default("stored"),
-  created_after: z.iso.datetime({ offset: true }).optional(),
-  created_before: z.iso.datetime({ offset: true }).optional(),
+  created_after: Timestamp.optional(),
+  created_before: Timestamp.optional(),
   cursor: z.string().optional(),
   limit: z.coerce.number().int().min(1).max(1_000).default(100),
 });

@@ -1,6 +1,7 @@
 import { Page } from "@filemill/contract/files.ts";
 import { PipelineName, type PipelineDocument } from "@filemill/contract/pipeline.ts";
 import { LintAnswer, PipelineResource } from "@filemill/contract/pipelines.ts";
+import { StorableText } from "@filemill/contract/text.ts";
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
@@ -37,7 +38,7 @@ export function pipelinesRoutes({ database, catalogue }: Services): FastifyPlugi
       },
       async (request) => {
         const { cursor, limit } = request.query;
-        const [after] = cursor === undefined ? [""] : decodePlace(cursor, z.tuple([z.string()]));
+        const [after] = cursor === undefined ? [""] : decodePlace(cursor, z.tuple([StorableText]));
         const own = await database.asTenant(request.principal.tenantId, (transaction) =>
           listPipelines(transaction, { limit: limit + 1, after }),
         );

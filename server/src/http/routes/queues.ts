@@ -1,6 +1,7 @@
 import { Page } from "@filemill/contract/files.ts";
 import { decodeId } from "@filemill/contract/ids.ts";
 import { TaskResource } from "@filemill/contract/jobs.ts";
+import { Timestamp } from "@filemill/contract/timestamp.ts";
 import type { FastifyPluginAsync } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
@@ -17,7 +18,7 @@ const DeadQuery = z.object({
   cursor: z.string().optional(),
   limit: z.coerce.number().int().min(1).max(1_000).default(100),
 });
-const DeadPlace = z.tuple([z.iso.datetime({ offset: true }), z.uuid()]);
+const DeadPlace = z.tuple([Timestamp, z.uuid()]);
 const Redrive = z
   .strictObject({ task_ids: z.array(z.string()).min(1).max(1_000).optional(), job_id: z.string().optional() })
   .refine((body) => (body.task_ids === undefined) !== (body.job_id === undefined), "give either task_ids or job_id");

@@ -1,4 +1,5 @@
 import type { Issue } from "@filemill/contract/errors.ts";
+import { unstorableIn } from "@filemill/contract/text.ts";
 import { pointerTo } from "./pointer.ts";
 
 export const MAX_DOCUMENT_BYTES = 256 * 1024;
@@ -8,8 +9,8 @@ const MAX_DEPTH = 32;
 const RESERVED_KEYS: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
 
 /**
- * What makes a JSON value unfit to be looked at any closer: too deep, too large, or with keys that could reach into the
- * prototype of an object. Walks with a list of its own, because a deep value would end the call stack.
+ * What makes a JSON value unfit to be looked at any closer: too deep, too large, with texts that can't be stored, or with
+ * keys that could reach into the prototype of an object. Walks with a list of its own, because a deep value would end the call stack.
  */
 export function checkDocumentLimits(document: unknown): Issue[] {
   const issues: Issue[] = [];
@@ -25,6 +26,7 @@ export function checkDocumentLimits(document: unknown): Issue[] {
       open.push({ value: entry, path: at });
     }
   }
+  issues.push(...unstorableIn(document).map(({ path, message }) => ({ pointer: pointerTo(path), message })));
   const size = Buffer.byteLength(JSON.stringify(document) ?? "");
   if (size > MAX_DOCUMENT_BYTES)
     issues.push({ pointer: "", message: `must not exceed ${MAX_DOCUMENT_BYTES / 1024} KiB as JSON; it has ${size} bytes` });
