@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Site } from "./site.ts";
 
 interface FileRow {
@@ -13,12 +12,12 @@ interface FileRow {
   readonly keys: readonly (string | null)[];
 }
 
-/** Temp files of requests that are under way just now (a readiness probe) are gone after this. */
-const TEMP_GRACE_MS = 2_000;
+/** What a killed process was writing stays for an hour, and then until the next garbage collection. */
+const TEMP_MAX_AGE_MS = 70 * 60 * 1_000;
 
 /**
  * C6, past the product: every stored file has its bytes, in its row or in its objects, and they are what its hash says;
- * no temp file is left. Objects without a row are only counted.
+ * no temp file is left for long. Objects without a row are only counted.
  */
 export async function checkStore({ database, storeFolder }: Site): Promise<{ findings: string[]; orphans: number }> {
   const findings: string[] = [];
@@ -66,11 +65,10 @@ async function hashOf(paths: readonly (string | undefined)[]): Promise<string> {
 
 async function tempsThatStay(storeFolder: string): Promise<string[]> {
   const folder = join(storeFolder, "tmp");
-  const before = await readdir(folder);
-  if (before.length === 0) return [];
-  await delay(TEMP_GRACE_MS);
-  const after = new Set(await readdir(folder));
-  return Promise.all(
-    before.filter((name) => after.has(name)).map(async (name) => `${name} (${(await stat(join(folder, name))).size} bytes)`),
+  const temps = await Promise.all(
+    (await readdir(folder)).map(async (name) => ({ name, found: await stat(join(folder, name)).catch(() => undefined) })),
+  );
+  return temps.flatMap(({ name, found }) =>
+    found !== undefined && Date.now() - found.mtimeMs > TEMP_MAX_AGE_MS ? [`${name} (${found.size} bytes)`] : [],
   );
 }
