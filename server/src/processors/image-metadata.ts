@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { z } from "zod";
+import { derivedName } from "./derived-name.ts";
 import { readExif } from "./image/read-exif.ts";
 import { IMAGE_TYPES, openImage } from "./image/open-image.ts";
 import { declareProcessor } from "./processor.ts";
@@ -43,7 +44,7 @@ export const imageMetadata = declareProcessor({
         exif: header.exif ? await readExif(header.exif) : null,
       };
       await writeFile(
-        output({ name: `${input.name}.metadata.json`, mediaType: "application/json" }),
+        output({ name: derivedName(input.name, ".metadata.json"), mediaType: "application/json" }),
         `${JSON.stringify(description, undefined, 2)}\n`,
       );
     }

@@ -1,5 +1,6 @@
 import type { Sharp } from "sharp";
 import { z } from "zod";
+import { derivedName } from "./derived-name.ts";
 import { DEFAULT_MAX_PIXELS, IMAGE_TYPES, openImage, tooManyPixels, unreadable, type ImageFormat } from "./image/open-image.ts";
 import { FITS, outputSize } from "./image/output-size.ts";
 import { BadInput, declareProcessor } from "./processor.ts";
@@ -110,5 +111,5 @@ const EXTENSIONS: Readonly<Record<ImageFormat, RegExp>> = {
 function renamed(name: string, format: ImageFormat): string {
   if (EXTENSIONS[format].test(name)) return name;
   const known = Object.values(EXTENSIONS).find((pattern) => pattern.test(name));
-  return `${known ? name.replace(known, "") : name}.${format === "jpeg" ? "jpg" : format}`;
+  return derivedName(known ? name.replace(known, "") : name, format === "jpeg" ? ".jpg" : `.${format}`);
 }

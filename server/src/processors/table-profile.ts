@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { parseSize } from "@filemill/contract/units.ts";
 import { z } from "zod";
+import { derivedName } from "./derived-name.ts";
 import { openLockedSession } from "./duckdb/locked-session.ts";
 import { profileTable } from "./duckdb/profile-table.ts";
 import { TABLE_TYPES } from "./duckdb/table-reader.ts";
@@ -30,7 +31,7 @@ export const tableProfile = declareProcessor({
   codec: true,
   async run({ params, inputs, signal, output, progress }) {
     for (const input of inputs) {
-      const path = output({ name: `${input.name}.profile.json`, mediaType: "application/json" });
+      const path = output({ name: derivedName(input.name, ".profile.json"), mediaType: "application/json" });
       await using session = await openLockedSession({
         input,
         outputPath: path,

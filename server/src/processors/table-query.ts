@@ -1,5 +1,6 @@
 import { parseSize, Size } from "@filemill/contract/units.ts";
 import { z } from "zod";
+import { derivedName } from "./derived-name.ts";
 import { checkSelect } from "./duckdb/check-select.ts";
 import { guardFormulas } from "./duckdb/csv-guard.ts";
 import { openLockedSession, type LockedSession } from "./duckdb/locked-session.ts";
@@ -52,7 +53,7 @@ export const tableQuery = declareProcessor({
   async run({ params, inputs, signal, output }) {
     for (const input of inputs) {
       const format = FORMATS[params.format];
-      const path = output({ name: `${withoutExtension(input.name)}.${format.extension}`, mediaType: format.mediaType });
+      const path = output({ name: derivedName(withoutExtension(input.name), `.${format.extension}`), mediaType: format.mediaType });
       const query = async (typesFrom: TypesFrom): Promise<void> => {
         await using session = await openLockedSession({
           input,

@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { z } from "zod";
+import { derivedName } from "./derived-name.ts";
 import { declareProcessor } from "./processor.ts";
 import { detectEncoding, type TextEncoding } from "./text/detect-encoding.ts";
 import { createTextCounter } from "./text/text-counter.ts";
@@ -66,7 +67,7 @@ export const textStats = declareProcessor({
         language: params.language && !invalid ? await detectLanguage(start) : null,
       };
       await writeFile(
-        output({ name: `${input.name}.stats.json`, mediaType: "application/json" }),
+        output({ name: derivedName(input.name, ".stats.json"), mediaType: "application/json" }),
         `${JSON.stringify(stats, undefined, 2)}\n`,
       );
     }

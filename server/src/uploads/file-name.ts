@@ -1,7 +1,7 @@
 import { Problem } from "../errors.ts";
 
-/** In characters (code points); at most four bytes each, so that every name fits its column. */
-const MAX_NAME_CHARACTERS = 255;
+/** Of UTF-8: what the file systems take to which results are fetched. */
+const MAX_NAME_BYTES = 255;
 // eslint-disable-next-line no-control-regex -- these are what it looks for
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
@@ -14,7 +14,7 @@ export function fileName(text: string): string {
   const name = text.toWellFormed().normalize("NFC");
   if (name === "") throw refused("is empty");
   if (CONTROL.test(name)) throw refused("holds control characters");
-  if ([...name].length > MAX_NAME_CHARACTERS) throw refused(`is longer than ${MAX_NAME_CHARACTERS} characters`);
+  if (Buffer.byteLength(name) > MAX_NAME_BYTES) throw refused(`is longer than ${MAX_NAME_BYTES} bytes of UTF-8`);
   return name;
 }
 

@@ -123,8 +123,9 @@ describe("file names", () => {
   it.each(["", "a\0b", "a\r\nb", "a\u0085b", "x".repeat(256), "\u007f"])("refuses %j", (name) => {
     expect(() => fileName(name)).toThrow(expect.objectContaining({ code: "validation_failed" }));
   });
-  it("counts characters, not bytes or UTF-16 units", () => {
-    expect(fileName("\u{1f600}".repeat(255))).toHaveLength(510);
+  it("counts bytes of UTF-8, as file systems do", () => {
+    expect(fileName(`${"\u{1f600}".repeat(63)}abc`)).toHaveLength(129);
+    expect(() => fileName("\u{1f600}".repeat(64))).toThrow("255 bytes");
   });
   it.each([
     ["../../etc/passwd", "passwd"],
