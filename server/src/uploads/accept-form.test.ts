@@ -76,6 +76,30 @@ describe("a form", () => {
     expect(await keys()).toEqual(before);
   });
 
+  it.each(["base64", "quoted-printable", "BASE64", "x-uuencode"])(
+    "is refused where a part is in %s, and leaves nothing",
+    async (encoding) => {
+      const before = await keys();
+      const transfer = `\r\ncontent-transfer-encoding: ${encoding}`;
+      for (const odd of [`form-data; name="file"; filename="b"${transfer}`, `form-data; name="metadata"${transfer}`]) {
+        const body = Buffer.concat([file(randomBytes(100_000), "good.bin"), part(Buffer.from("e30="), `content-disposition: ${odd}`), END]);
+        await expect(accept(body, 65_536)).rejects.toMatchObject({
+          code: "validation_failed",
+          message: expect.stringContaining(encoding.toLowerCase()),
+        });
+      }
+      expect(await keys()).toEqual(before);
+    },
+  );
+
+  it.each(["7bit", "8bit", "Binary"])("takes a part in %s as it is", async (encoding) => {
+    const plain = part(
+      Buffer.from("x"),
+      `content-disposition: form-data; name="file"; filename="a"\r\ncontent-transfer-encoding: ${encoding}`,
+    );
+    expect((await accept(Buffer.concat([plain, END]), 65_536)).files).toHaveLength(1);
+  });
+
   it("may have text before its first boundary and behind its last", async () => {
     const body = Buffer.concat([Buffer.from("a preamble\r\n"), file(Buffer.from("x"), "x"), END, Buffer.from("an epilogue\r\n")]);
     expect((await accept(body, 65_536)).files).toHaveLength(1);

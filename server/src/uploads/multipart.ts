@@ -55,7 +55,7 @@ export async function readMultipart(body: Readable, reading: MultipartReading): 
     wakeAll();
   };
 
-  parser.on("file", (field: string | undefined, content, { filename }: { filename?: string }) => {
+  parser.on("file", (field: string | undefined, content, { filename, encoding }: { filename?: string; encoding: string }) => {
     // A stream without a listener would turn the cut-off of its part into an uncaught exception.
     content.on("error", () => undefined);
     content.on("limit", () => fail(tooLarge(reading.maxFileBytes)));
@@ -65,6 +65,7 @@ export async function readMultipart(body: Readable, reading: MultipartReading): 
       try {
         if (failure !== undefined) return;
         if (field !== FILE_FIELD) throw malformed(`files go into parts named "${FILE_FIELD}", not ${JSON.stringify(field ?? "")}`);
+        if (isEncoded(encoding)) throw encodedPart(encoding);
         await reading.onFile(content, partFileName(filename ?? ""));
       } catch (error) {
         fail(error);
@@ -75,9 +76,10 @@ export async function readMultipart(body: Readable, reading: MultipartReading): 
       }
     });
   });
-  parser.on("field", (field: string | undefined, value, { nameTruncated, valueTruncated }) => {
+  parser.on("field", (field: string | undefined, value, { nameTruncated, valueTruncated, encoding }) => {
     parts++;
     if (nameTruncated || valueTruncated) fail(new Problem("file_too_large", `A field may have at most ${MAX_FIELD_BYTES} bytes.`));
+    else if (isEncoded(encoding)) fail(encodedPart(encoding));
     else if (field === FILE_FIELD) fail(malformed(`a part named "${FILE_FIELD}" needs a file name`));
     else if (field === undefined || !reading.fieldNames.includes(field))
       fail(malformed(`there is no field ${JSON.stringify(field ?? "")}; use ${reading.fieldNames.join(", ")}`));
@@ -161,6 +163,15 @@ const DelimiterSearch = z.custom<{ readonly matches: number }>(
   (value) => typeof value === "object" && value !== null && "matches" in value && typeof value.matches === "number",
   "busboy no longer keeps its search where this release does",
 );
+
+/** RFC 7578 §4.7: the header is deprecated and says nothing where it names no transformation. */
+function isEncoded(encoding: string): boolean {
+  return !["7bit", "8bit", "binary"].includes(encoding.toLowerCase());
+}
+
+function encodedPart(encoding: string): Problem {
+  return malformed(`a part has Content-Transfer-Encoding ${JSON.stringify(encoding)}; send its bytes as they are`);
+}
 
 function malformed(why: string): Problem {
   return new Problem("validation_failed", `The multipart body can't be read: ${why}.`);
