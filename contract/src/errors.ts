@@ -10,6 +10,7 @@ export const PROBLEM_STATUS = {
   not_found: 404,
   conflict: 409,
   offset_mismatch: 409,
+  precondition_failed: 412,
   file_too_large: 413,
   quota_exceeded: 413,
   type_not_allowed: 415,

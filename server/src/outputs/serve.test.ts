@@ -116,6 +116,19 @@ describe("serving a file", () => {
     expect(await get({ "if-none-match": header, range: "bytes=0-1" })).toMatchObject({ status: 304, body: undefined });
   });
 
+  it.each([
+    ['"x"', 412],
+    [`W/${etag}`, 412],
+    [`"x", "y"`, 412],
+    [etag, 200],
+    [`"x", ${etag}`, 200],
+    ["*", 200],
+  ])("If-Match %s is answered with %i", async (header, status) => {
+    const served = await get({ "if-match": header });
+    expect([served.status, served.body === undefined]).toEqual([status, status === 412]);
+    expect((await get({ "if-match": header, "if-none-match": etag })).status).toBe(status === 412 ? 412 : 304);
+  });
+
   it("sends the content to another If-None-Match", async () => {
     expect((await get({ "if-none-match": '"x"' })).status).toBe(200);
   });

@@ -6,9 +6,9 @@ import { parseRange } from "./byte-range.ts";
 import { openContent, type FileManifest } from "./content.ts";
 
 export interface ServedContent {
-  readonly status: 200 | 206 | 304 | 416;
+  readonly status: 200 | 206 | 304 | 412 | 416;
   readonly headers: Readonly<Record<string, string>>;
-  /** Left out for HEAD, 304 and 416. Whoever gets it has to read or destroy it. */
+  /** Left out for HEAD, 304, 412 and 416. Whoever gets it has to read or destroy it. */
   readonly body?: Readable;
 }
 
@@ -35,6 +35,8 @@ export async function serveContent(
 ): Promise<ServedContent> {
   const etag = `"${manifest.sha256.toString("hex")}"`;
   const common = { ...INERT_HEADERS, etag, "accept-ranges": "bytes" };
+  // RFC 9110 §13.2.2: before If-None-Match and Range.
+  if (isStale(request.headers["if-match"], etag)) return { status: 412, headers: common };
   if (matches(request.headers["if-none-match"], etag)) return { status: 304, headers: common };
   const range = request.method === "HEAD" ? "whole" : wantedRange(request.headers, etag, manifest.sizeBytes);
   if (range === "none") return { status: 416, headers: { ...INERT_HEADERS, "content-range": `bytes */${manifest.sizeBytes}` } };
@@ -63,6 +65,12 @@ function wantedRange(headers: IncomingHttpHeaders, etag: string, sizeBytes: numb
   const condition = headers["if-range"];
   if (condition !== undefined && condition !== etag) return "whole";
   return parseRange(headers.range, sizeBytes);
+}
+
+/** RFC 9110 §13.1.1: strong comparison, so that a `W/` never matches. */
+function isStale(header: string | undefined, etag: string): boolean {
+  if (header === undefined || header.trim() === "*") return false;
+  return !header.split(",").some((tag) => tag.trim() === etag);
 }
 
 /** RFC 9110 §13.1.2: weak comparison, so that `W/` is not looked at. */

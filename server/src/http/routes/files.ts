@@ -95,6 +95,7 @@ export function filesRoutes(services: Services): FastifyPluginAsync {
         if (manifest === undefined || manifest.origin === "intermediate") throw notFound("file", request.params.id);
         const { status, headers, body } = await serveContent(manifest, store, request);
         reply.headers(headers);
+        if (status === 412) throw new Problem("precondition_failed", "The file has another ETag than If-Match asks for.");
         if (status === 416)
           throw new Problem("range_not_satisfiable", `The file has ${manifest.sizeBytes} bytes; ask for a range inside it.`);
         freeSent(reply.raw);
