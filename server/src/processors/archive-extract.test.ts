@@ -43,9 +43,16 @@ test("makes a file of each regular file, stored or deflated, with the type of it
   expect(files[1]?.text).toBe('{"b": 1}');
 });
 
+test("an archive that holds only what is left out says so", async () => {
+  const entries = [
+    { name: "only/", mode: 0o040755 },
+    { name: "link", mode: 0o120777, content: text("/etc/passwd") },
+  ];
+  expect(await refused(entries)).toMatchObject({ code: "type_mismatch", message: expect.stringContaining("no regular file, only 2 ") });
+});
+
 test("an archive without files gives none", async () => {
   expect(await extract([])).toEqual([]);
-  expect(await extract([{ name: "only/", mode: 0o040755 }])).toEqual([]);
 });
 
 test.each([

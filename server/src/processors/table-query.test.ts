@@ -195,6 +195,10 @@ describe("formulas in CSV", () => {
 });
 
 describe("errors are the user's to read", () => {
+  test.each(["SELECT peple FROM input", "SELEC 1", "SELECT * FROM inptu"])("%s: the query is at fault, not the file", async (sql) => {
+    expect((await refusal(sql)).message).toContain("The query is wrong: ");
+  });
+
   test.each([
     ["SELECT peple FROM input", /"peple" not found.*\n[\s\S]*people/],
     ["SELEC 1", /syntax error at or near "SELEC"\nSELEC 1\n\^/],

@@ -75,7 +75,7 @@ function refused(sql: string, tree: unknown): BadInput {
     const hint = /\bpivot\b/i.test(sql) ? " A PIVOT must name its columns: PIVOT input ON year IN (2024, 2025) USING sum(amount)." : "";
     return new BadInput("type_mismatch", `sql must be a single SELECT statement; its table is called input.${hint}`);
   }
-  return new BadInput("type_mismatch", `Parser Error: ${message}${lineOf(sql, tree)}`);
+  return new BadInput("type_mismatch", `The query is wrong: Parser Error: ${message}${lineOf(sql, tree)}`);
 }
 
 /** DuckDB's pointer to the place: the line, and a caret below. */

@@ -95,7 +95,7 @@ async function attempt<T>({ input, outputPath, signal }: SessionOptions, stage: 
     const raw = cause instanceof Error ? cause.message : String(cause);
     const message = raw.replaceAll(input.path, input.name).replaceAll(outputPath, "output").trim();
     const code = codeOf(message, stage);
-    throw code === undefined ? new Error(message, { cause }) : new BadInput(code, hinted(message), { cause });
+    throw code === undefined ? new Error(message, { cause }) : new BadInput(code, hinted(blamed(message, stage)), { cause });
   }
 }
 
@@ -103,9 +103,17 @@ async function attempt<T>({ input, outputPath, signal }: SessionOptions, stage: 
 function codeOf(message: string, stage: "load" | "query"): BadInput["code"] | undefined {
   if (/^(?:INTERNAL|FATAL|Internal) Error|No space left/.test(message)) return undefined;
   if (/^Out of Memory Error|max_temp_directory_size/.test(message)) return "limit_exceeded";
-  if (stage === "query" && /^(?:Permission|Parser|Binder|Catalog) Error/.test(message)) return "type_mismatch";
+  if (stage === "query" && QUERY_ERRORS.test(message)) return "type_mismatch";
   if (stage === "load" || /CSV Error|Malformed JSON|JSON transform error|Error when sniffing|parquet/i.test(message)) return "corrupt";
   return "type_mismatch";
+}
+
+/** Errors of these kinds are found before a row is read. */
+const QUERY_ERRORS = /^(?:Permission|Parser|Binder|Catalog) Error/;
+
+/** The code of such an error is about types, as there is none about queries: so the text says what is to be changed. */
+function blamed(message: string, stage: "load" | "query"): string {
+  return stage === "query" && QUERY_ERRORS.test(message) ? `The query is wrong: ${message}` : message;
 }
 
 function hinted(message: string): string {

@@ -18,7 +18,7 @@ export interface ZipMember {
 }
 
 export interface OpenZip extends AsyncDisposable {
-  /** Reads the directory once; BadInput where it asks for more than the limits, contradicts itself or is encrypted. */
+  /** Reads the directory once; BadInput where it asks for more than the limits, contradicts itself, is encrypted or has entries but no file. */
   listRegularFiles(): Promise<readonly ZipMember[]>;
   /** The bytes of a member, counted and checked as they come; ends with BadInput at a limit or on damage. */
   read(member: ZipMember): AsyncGenerator<Buffer>;
@@ -83,6 +83,9 @@ export async function openZip(input: InputFile, limits: ExtractLimits): Promise<
         throw unreadable(input, error);
       }
       checkOverlap(entries, input);
+      if (members.length === 0 && entries.length > 0) {
+        throw bad("type_mismatch", `holds no regular file, only ${entries.length} folders, links or devices`);
+      }
       return members;
     },
 
@@ -128,5 +131,5 @@ function unreadable(input: InputFile, cause: unknown): Error {
   if (/^E[A-Z]+$/.test(code) || error.name === "AbortError") return error;
   if (/encryption/.test(error.message))
     return new BadInput("encrypted", `"${input.name}" is encrypted; unpack it yourself and send the files.`, { cause });
-  return new BadInput("corrupt", `"${input.name}" is damaged: ${error.message}.`, { cause });
+  return new BadInput("corrupt", `"${input.name}" is damaged: ${error.message.replace(/[.\s]+$/, "")}.`, { cause });
 }
