@@ -74,6 +74,26 @@ test("a file that fails is rolled back whole, named with its line, and applied w
   await expect(requireMigrated(db.database)).resolves.toBeUndefined();
 });
 
+test("a migrator that finds another giving the same right waits for it and goes on", async () => {
+  await withEmpty(async (url) => {
+    const other = new pg.Client({ connectionString: url });
+    const watcher = new pg.Client({ connectionString: url });
+    await other.connect();
+    await watcher.connect();
+    await other.query("BEGIN");
+    await other.query(`GRANT CREATE ON DATABASE ${new URL(url).pathname.slice(1)} TO filemill_owner`);
+    const applied = migrate({ url });
+    applied.catch(() => undefined);
+    const waiting = async () =>
+      (await watcher.query("SELECT FROM pg_stat_activity WHERE query LIKE 'GRANT CREATE%' AND wait_event_type = 'Lock'")).rowCount;
+    await expect.poll(waiting, { timeout: 10_000 }).toBe(1);
+    await other.query("COMMIT");
+    expect(await applied).not.toEqual([]);
+    await other.end();
+    await watcher.end();
+  });
+});
+
 test("what migrations make belongs to filemill_owner", async () => {
   const owners = await db.database.asSystem((transaction) =>
     transaction.query(sql`SELECT DISTINCT relowner::regrole::text AS owner FROM pg_class WHERE relnamespace = 'filemill'::regnamespace`),

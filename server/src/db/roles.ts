@@ -44,12 +44,13 @@ async function createLogin(client: Client, login: LoginRole, mayBecome: Membersh
 }
 
 async function allowSchemas(client: Client): Promise<void> {
-  const { rows } = await client.query<{ name: string; allowed: boolean }>(
-    "SELECT current_database() AS name, has_database_privilege('filemill_owner', current_database(), 'CREATE') AS allowed",
+  const { rows } = await client.query<{ name: string }>("SELECT current_database() AS name");
+  const name = pg.escapeIdentifier(rows[0]?.name ?? "");
+  await once(
+    client,
+    "has_database_privilege('filemill_owner', current_database(), 'CREATE')",
+    `GRANT CREATE ON DATABASE ${name} TO filemill_owner`,
   );
-  const database = rows[0];
-  if (database === undefined || database.allowed) return;
-  await client.query(`GRANT CREATE ON DATABASE ${pg.escapeIdentifier(database.name)} TO filemill_owner`);
 }
 
 /** 42710 duplicate_object, 23505 unique_violation, XX000 "tuple concurrently updated": another migrator was faster. */
