@@ -53,13 +53,16 @@ CREATE INDEX files_listed ON files (tenant_id, created_at DESC, id DESC) WHERE s
 CREATE INDEX files_by_job ON files (job_id) WHERE job_id IS NOT NULL;
 CREATE INDEX files_by_metadata ON files USING gin (metadata jsonb_path_ops) WHERE metadata <> '{}';
 
+-- A foreign key over (tenant_id, file_id) would need one more unique index on files, which every stored file pays for;
+-- instead whoever reads content joins by both columns (outputs/content.ts).
 -- encoding 0: the object is the plain bytes. Others (an encrypted envelope) may follow; size_bytes is always plaintext.
 CREATE TABLE segments (
   file_id uuid NOT NULL REFERENCES files ON DELETE CASCADE,
   ordinal int NOT NULL CHECK (ordinal >= 0),
   tenant_id uuid NOT NULL,
   store text NOT NULL,
-  object_key text NOT NULL UNIQUE,
+  -- <tenant>/<file>/<epoch>/<segment>: no row of a tenant names an object of another.
+  object_key text NOT NULL UNIQUE CHECK (starts_with(object_key, tenant_id::text || '/')),
   size_bytes bigint NOT NULL CHECK (size_bytes > 0),
   encoding smallint NOT NULL DEFAULT 0,
   PRIMARY KEY (file_id, ordinal)
@@ -193,6 +196,9 @@ CREATE INDEX tasks_ready ON tasks (lane, tenant_id, rank, id) WHERE status = 're
 CREATE INDEX tasks_running ON tasks (tenant_id, lane) WHERE status = 'running';
 CREATE INDEX tasks_backing_off ON tasks (run_at) WHERE status = 'ready' AND backing_off;
 CREATE INDEX tasks_of_job ON tasks (job_id, item_from, id);
+-- Tasks whose items lie far apart (what a retry or a fan-out put together), so that all others that hold an item can be
+-- looked for in the 1,000 places before it (jobs/item-rows.ts has the same number).
+CREATE INDEX tasks_wide ON tasks (job_id, item_to) WHERE item_to - item_from >= 1000;
 CREATE INDEX tasks_dead ON tasks (tenant_id, finished_at) WHERE status = 'dead';
 
 -- The entries of a task, as arrays of one length; no row an item. from_steps is the step that made the file, '' = an
@@ -313,10 +319,33 @@ CREATE TABLE audit_entries (
 );
 CREATE INDEX audit_entries_of_tenant ON audit_entries (tenant_id, id);
 
--- What an autoscaler reads; never the broker's length.
+-- What an autoscaler reads; never the broker's length. One branch for each partial index, because there is none for all:
+-- a condition over both statuses reads the whole history.
 CREATE VIEW lane_backlog WITH (security_invoker = true) AS
-  SELECT lane, count(*) FILTER (WHERE status = 'ready') AS ready, count(*) FILTER (WHERE status = 'running') AS running
-  FROM tasks WHERE status IN ('ready', 'running') GROUP BY lane;
+  SELECT lane, sum(ready)::bigint AS ready, sum(running)::bigint AS running
+  FROM (
+    SELECT lane, count(*) AS ready, 0 AS running FROM tasks WHERE status = 'ready' AND NOT backing_off GROUP BY lane
+    UNION ALL SELECT lane, count(*), 0 FROM tasks WHERE status = 'ready' AND backing_off GROUP BY lane
+    UNION ALL SELECT lane, 0, count(*) FROM tasks WHERE status = 'running' GROUP BY lane
+  ) AS counted GROUP BY lane;
+
+---------------------------------------------------------------------------------------------------------- housekeeping
+
+-- By default autovacuum waits until a fifth of a table is dead: with 10,000,000 tasks kept that is 2,000,000 dead rows, which
+-- every claim and every completion would step over in the indexes. A hundredth is 100,000. The plans of claims depend on
+-- the counts of the few tasks that are open, so these are counted anew after 2 %. A cost limit of 400 a 2 ms (twice the
+-- default) lets one worker dirty at most 80 MB a second: enough to keep up with 5,000 tasks a second, which dirty 20.
+ALTER TABLE tasks SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_insert_scale_factor = 0.05,
+  autovacuum_analyze_scale_factor = 0.02, autovacuum_analyze_threshold = 1000, autovacuum_vacuum_cost_limit = 400);
+ALTER TABLE task_inputs SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_analyze_scale_factor = 0.02,
+  autovacuum_analyze_threshold = 1000, autovacuum_vacuum_cost_limit = 400);
+ALTER TABLE jobs SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 500, autovacuum_analyze_scale_factor = 0.02,
+  autovacuum_analyze_threshold = 500, autovacuum_vacuum_cost_limit = 400);
+-- A row for each stage, changed by every completion: few rows, many versions.
+ALTER TABLE job_stages SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 500, autovacuum_analyze_scale_factor = 0.02,
+  autovacuum_analyze_threshold = 500, autovacuum_vacuum_cost_limit = 400);
+ALTER TABLE tree_nodes SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 500, autovacuum_analyze_scale_factor = 0.02,
+  autovacuum_analyze_threshold = 500, autovacuum_vacuum_cost_limit = 400);
 
 ------------------------------------------------------------------------------------------------------ who may see what
 
@@ -342,7 +371,19 @@ CREATE POLICY of_system ON tenants TO filemill_system USING (true) WITH CHECK (t
 
 GRANT SELECT ON tenants TO filemill_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON api_keys, files, segments, inline_objects, pipelines, jobs, job_specs, job_stages, idempotency_keys,
-  tasks, task_inputs, stage_arrivals, tree_nodes, item_exceptions, outputs TO filemill_app, filemill_system;
+  tasks, task_inputs, stage_arrivals, tree_nodes, item_exceptions, outputs TO filemill_system;
+
+-- What serves a tenant may change what its requests change, and nothing that is immutable: what a key is good for, what
+-- content a file has, what was asked, what an answer was, which file an output is.
+GRANT SELECT, INSERT ON api_keys, pipelines, idempotency_keys, job_specs TO filemill_app;
+GRANT UPDATE (revoked_at) ON api_keys TO filemill_app;
+GRANT UPDATE (deleted_at) ON pipelines TO filemill_app;
+GRANT SELECT, INSERT, DELETE ON files, segments, inline_objects, jobs, item_exceptions TO filemill_app;
+GRANT UPDATE (status, deleted_at) ON files TO filemill_app;
+GRANT UPDATE (status, next_ordinal, started_at, finished_at) ON jobs TO filemill_app;
+GRANT SELECT, DELETE ON outputs TO filemill_app;
+-- A retry moves the engine's own rows on.
+GRANT SELECT, INSERT, UPDATE, DELETE ON job_stages, tasks, task_inputs, stage_arrivals, tree_nodes TO filemill_app;
 GRANT SELECT, INSERT ON events, audit_entries TO filemill_app, filemill_system;
 GRANT DELETE ON events TO filemill_system;
 GRANT SELECT, INSERT, UPDATE ON tenants TO filemill_system;

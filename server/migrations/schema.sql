@@ -22,7 +22,7 @@ table api_keys
   owner filemill_owner, row security forced
   policy of_system for all to filemill_system using (true) check (true)
   policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
-  grant delete, insert, select, update to filemill_app
+  grant insert, select to filemill_app
   grant delete, insert, select, update to filemill_system
 
 table audit_entries
@@ -98,7 +98,7 @@ table files
   owner filemill_owner, row security forced
   policy of_system for all to filemill_system using (true) check (true)
   policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
-  grant delete, insert, select, update to filemill_app
+  grant delete, insert, select to filemill_app
   grant delete, insert, select, update to filemill_system
 
 table idempotency_keys
@@ -115,7 +115,7 @@ table idempotency_keys
   owner filemill_owner, row security forced
   policy of_system for all to filemill_system using (true) check (true)
   policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
-  grant delete, insert, select, update to filemill_app
+  grant insert, select to filemill_app
   grant delete, insert, select, update to filemill_system
 
 table inline_objects
@@ -128,7 +128,7 @@ table inline_objects
   owner filemill_owner, row security forced
   policy of_system for all to filemill_system using (true) check (true)
   policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
-  grant delete, insert, select, update to filemill_app
+  grant delete, insert, select to filemill_app
   grant delete, insert, select, update to filemill_system
 
 table item_exceptions
@@ -148,7 +148,7 @@ table item_exceptions
   owner filemill_owner, row security forced
   policy of_system for all to filemill_system using (true) check (true)
   policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
-  grant delete, insert, select, update to filemill_app
+  grant delete, insert, select to filemill_app
   grant delete, insert, select, update to filemill_system
 
 table job_specs
@@ -164,7 +164,7 @@ table job_specs
   owner filemill_owner, row security forced
   policy of_system for all to filemill_system using (true) check (true)
   policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
-  grant delete, insert, select, update to filemill_app
+  grant insert, select to filemill_app
   grant delete, insert, select, update to filemill_system
 
 table job_stages
@@ -188,7 +188,7 @@ table job_stages
   constraint job_stages_open_tasks_check CHECK ((open_tasks >= 0))
   constraint job_stages_pkey PRIMARY KEY (job_id, stage)
   constraint job_stages_status_check CHECK ((status = ANY (ARRAY['open'::text, 'closed'::text, 'cancelled'::text])))
-  owner filemill_owner, row security forced, with fillfactor=40
+  owner filemill_owner, row security forced, with fillfactor=40, autovacuum_vacuum_scale_factor=0.01, autovacuum_vacuum_threshold=500, autovacuum_analyze_scale_factor=0.02, autovacuum_analyze_threshold=500, autovacuum_vacuum_cost_limit=400
   policy of_system for all to filemill_system using (true) check (true)
   policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
   grant delete, insert, select, update to filemill_app
@@ -212,10 +212,10 @@ table jobs
   constraint jobs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES filemill.tenants(id)
   CREATE INDEX jobs_listed ON filemill.jobs USING btree (tenant_id, created_at DESC, id DESC)
   CREATE INDEX jobs_open ON filemill.jobs USING btree (tenant_id, status) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]))
-  owner filemill_owner, row security forced, with fillfactor=60
+  owner filemill_owner, row security forced, with fillfactor=60, autovacuum_vacuum_scale_factor=0.01, autovacuum_vacuum_threshold=500, autovacuum_analyze_scale_factor=0.02, autovacuum_analyze_threshold=500, autovacuum_vacuum_cost_limit=400
   policy of_system for all to filemill_system using (true) check (true)
   policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
-  grant delete, insert, select, update to filemill_app
+  grant delete, insert, select to filemill_app
   grant delete, insert, select, update to filemill_system
 
 view lane_backlog
@@ -224,7 +224,7 @@ view lane_backlog
   running bigint
   owner filemill_owner, with security_invoker=true
   grant select to filemill_system
-  as SELECT lane, count(*) FILTER (WHERE (status = 'ready'::text)) AS ready, count(*) FILTER (WHERE (status = 'running'::text)) AS running FROM filemill.tasks WHERE (status = ANY (ARRAY['ready'::text, 'running'::text])) GROUP BY lane;
+  as SELECT lane, (sum(ready))::bigint AS ready, (sum(running))::bigint AS running FROM ( SELECT tasks.lane, count(*) AS ready, 0 AS running FROM filemill.tasks WHERE ((tasks.status = 'ready'::text) AND (NOT tasks.backing_off)) GROUP BY tasks.lane UNION ALL SELECT tasks.lane, count(*) AS count, 0 FROM filemill.tasks WHERE ((tasks.status = 'ready'::text) AND tasks.backing_off) GROUP BY tasks.lane UNION ALL SELECT tasks.lane, 0, count(*) AS count FROM filemill.tasks WHERE (tasks.status = 'running'::text) GROUP BY tasks.lane) counted GROUP BY lane;
 
 table outputs
   job_id uuid not null
@@ -245,7 +245,7 @@ table outputs
   owner filemill_owner, row security forced
   policy of_system for all to filemill_system using (true) check (true)
   policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
-  grant delete, insert, select, update to filemill_app
+  grant delete, select to filemill_app
   grant delete, insert, select, update to filemill_system
 
 table pipelines
@@ -263,7 +263,7 @@ table pipelines
   owner filemill_owner, row security forced
   policy of_system for all to filemill_system using (true) check (true)
   policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
-  grant delete, insert, select, update to filemill_app
+  grant insert, select to filemill_app
   grant delete, insert, select, update to filemill_system
 
 table segments
@@ -274,6 +274,7 @@ table segments
   object_key text not null
   size_bytes bigint not null
   encoding smallint not null default 0
+  constraint segments_check CHECK (starts_with(object_key, ((tenant_id)::text || '/'::text)))
   constraint segments_file_id_fkey FOREIGN KEY (file_id) REFERENCES filemill.files(id) ON DELETE CASCADE
   constraint segments_object_key_key UNIQUE (object_key)
   constraint segments_ordinal_check CHECK ((ordinal >= 0))
@@ -282,7 +283,7 @@ table segments
   owner filemill_owner, row security forced
   policy of_system for all to filemill_system using (true) check (true)
   policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
-  grant delete, insert, select, update to filemill_app
+  grant delete, insert, select to filemill_app
   grant delete, insert, select, update to filemill_system
 
 table stage_arrivals
@@ -312,7 +313,7 @@ table task_inputs
   from_steps text[] not null
   constraint task_inputs_pkey PRIMARY KEY (task_id)
   CREATE INDEX task_inputs_of_job ON filemill.task_inputs USING btree (job_id)
-  owner filemill_owner, row security forced
+  owner filemill_owner, row security forced, with autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000, autovacuum_analyze_scale_factor=0.02, autovacuum_analyze_threshold=1000, autovacuum_vacuum_cost_limit=400
   policy of_system for all to filemill_system using (true) check (true)
   policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
   grant delete, insert, select, update to filemill_app
@@ -354,7 +355,8 @@ table tasks
   CREATE INDEX tasks_of_job ON filemill.tasks USING btree (job_id, item_from, id)
   CREATE INDEX tasks_ready ON filemill.tasks USING btree (lane, tenant_id, rank, id) WHERE ((status = 'ready'::text) AND (NOT backing_off))
   CREATE INDEX tasks_running ON filemill.tasks USING btree (tenant_id, lane) WHERE (status = 'running'::text)
-  owner filemill_owner, row security forced, with fillfactor=85
+  CREATE INDEX tasks_wide ON filemill.tasks USING btree (job_id, item_to) WHERE ((item_to - item_from) >= 1000)
+  owner filemill_owner, row security forced, with fillfactor=85, autovacuum_vacuum_scale_factor=0.01, autovacuum_vacuum_threshold=1000, autovacuum_vacuum_insert_scale_factor=0.05, autovacuum_analyze_scale_factor=0.02, autovacuum_analyze_threshold=1000, autovacuum_vacuum_cost_limit=400
   policy of_system for all to filemill_system using (true) check (true)
   policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
   grant delete, insert, select, update to filemill_app
@@ -387,7 +389,7 @@ table tree_nodes
   slots bigint[] not null
   files uuid[] not null
   constraint tree_nodes_pkey PRIMARY KEY (job_id, stage, level, node)
-  owner filemill_owner, row security forced, with fillfactor=60
+  owner filemill_owner, row security forced, with fillfactor=60, autovacuum_vacuum_scale_factor=0.01, autovacuum_vacuum_threshold=500, autovacuum_analyze_scale_factor=0.02, autovacuum_analyze_threshold=500, autovacuum_vacuum_cost_limit=400
   policy of_system for all to filemill_system using (true) check (true)
   policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
   grant delete, insert, select, update to filemill_app

