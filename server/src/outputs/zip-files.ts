@@ -1,7 +1,10 @@
-import type { Readable } from "node:stream";
-import { finished } from "node:stream/promises";
-import { ZipFile } from "yazl";
+import { pipeline, Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import { setImmediate as turn } from "node:timers/promises";
+import { crc32, createDeflateRaw } from "node:zlib";
 import type { ObjectStore } from "../storage/object-store.ts";
+import { SMALL_BYTES, smallEntry } from "../zip/small-entry.ts";
+import { centralHeader, endRecords, LARGE_BYTES, localHeader, sizesRecord, UNREAD } from "../zip/zip-records.ts";
 import { openContent, type FileManifest } from "./content.ts";
 
 export interface ZipEntry {
@@ -10,39 +13,94 @@ export interface ZipEntry {
   readonly file: FileManifest;
 }
 
-/** Above this, sizes in the zip are written in 64 bits from the start. */
-const ZIP64_BYTES = 2 ** 31;
+/** Sent at once: each piece of a response costs more than a small file does. */
+const BLOCK_BYTES = 64 * 1024;
+/** Small files are packed without waiting, for so long at a time; then other requests get their turn. */
+const TURN_MS = 10;
 /** Types that are packed already; deflating them again costs time and gives nothing. */
 const PACKED = /^(?:image\/(?!svg|bmp|tiff)|video\/|audio\/|application\/(?:zip|gzip|x-7z|x-xz|pdf|vnd\.apache\.parquet))/;
 
 /**
- * A zip of the entries as a stream, made while it is read: one file is open at a time, whatever the number. Fails the
- * stream where an entry can't be read, so that nobody takes half an archive for a whole one.
+ * A zip of the entries as a stream, made while it is read: one file is open at a time, whatever the number, and only the
+ * list at its end is held. Fails the stream where an entry can't be read, so that nobody takes half an archive for a whole one.
  */
 export function zipFiles(entries: AsyncIterable<ZipEntry>, store: ObjectStore, signal: AbortSignal): Readable {
-  const zip = new ZipFile();
-  const output = zip.outputStream as Readable;
-  addAll(zip, entries, store, signal).then(
-    () => zip.end(),
-    (error: unknown) => output.destroy(error instanceof Error ? error : new Error(String(error))),
-  );
-  return output;
+  return Readable.from(inBlocks(zipped(entries, store, signal)), { objectMode: false });
 }
 
-async function addAll(zip: ZipFile, entries: AsyncIterable<ZipEntry>, store: ObjectStore, signal: AbortSignal): Promise<void> {
-  const taken = new Set<string>();
+async function* inBlocks(parts: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let block: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of parts) {
+    block.push(part);
+    bytes += part.length;
+    if (bytes < BLOCK_BYTES) continue;
+    yield Buffer.concat(block);
+    block = [];
+    bytes = 0;
+  }
+  yield Buffer.concat(block);
+}
+
+async function* zipped(entries: AsyncIterable<ZipEntry>, store: ObjectStore, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const uniqueName = createUniqueNames();
+  const list: Buffer[] = [];
+  let offset = 0;
+  let lastTurn = performance.now();
   for await (const { path, file } of entries) {
     signal.throwIfAborted();
-    const content = await openContent(file, store, { signal });
-    zip.addReadStream(content, uniqueName(safePath(path), taken), {
-      size: file.sizeBytes,
-      compress: !PACKED.test(file.mediaType),
-      forceZip64Format: file.sizeBytes >= ZIP64_BYTES,
-      mode: 0o100644,
-    });
-    // yazl reads entries one after the other as its output is read, so that this is also what slows us down.
-    await finished(content, { signal });
+    const entry: EntryToZip = { name: uniqueName(safePath(path)), file, compress: !PACKED.test(file.mediaType), offset, store, signal };
+    const parts = file.sizeBytes <= SMALL_BYTES ? small(entry, list) : streamed(entry, list);
+    for await (const part of parts) {
+      offset += part.length;
+      yield part;
+    }
+    if (performance.now() < lastTurn + TURN_MS) continue;
+    await turn();
+    lastTurn = performance.now();
   }
+  yield* list;
+  const sizeBytes = list.reduce((sum, record) => sum + record.length, 0);
+  yield endRecords({ entries: list.length, offset, sizeBytes });
+}
+
+interface EntryToZip {
+  readonly name: string;
+  readonly file: FileManifest;
+  readonly compress: boolean;
+  readonly offset: number;
+  readonly store: ObjectStore;
+  readonly signal: AbortSignal;
+}
+
+async function* small(entry: EntryToZip, list: Buffer[]): AsyncGenerator<Buffer> {
+  const { file, store, signal } = entry;
+  const bytes = file.inline ?? (await buffer(await openContent(file, store, { signal })));
+  const { parts, record } = smallEntry({ ...entry, bytes });
+  list.push(record);
+  yield* parts;
+}
+
+async function* streamed({ name, file, compress, offset, store, signal }: EntryToZip, list: Buffer[]): AsyncGenerator<Buffer> {
+  const source = await openContent(file, store, { signal });
+  const entry = { name: Buffer.from(name), deflated: compress, isLarge: file.sizeBytes >= LARGE_BYTES, sizesFollow: true, offset };
+  const content = { ...UNREAD };
+  async function* counted(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of chunks) {
+      content.bytes += chunk.length;
+      content.crc32 = crc32(chunk, content.crc32);
+      yield chunk;
+    }
+  }
+  yield localHeader(entry, UNREAD);
+  // Errors come out of the stream that is read.
+  const packed: AsyncIterable<Buffer> = compress ? pipeline(source, counted, createDeflateRaw(), () => undefined) : counted(source);
+  for await (const chunk of packed) {
+    content.packedBytes += chunk.length;
+    yield chunk;
+  }
+  yield sizesRecord(entry, content);
+  list.push(centralHeader(entry, content));
 }
 
 /** Relative, with forward slashes, without dots that climb, control characters or empty parts. */
@@ -56,10 +114,18 @@ function safePath(path: string): string {
 }
 
 /** `a/b.txt` a second time becomes `a/b (2).txt`; told apart without regard to case, as some file systems do. */
-function uniqueName(path: string, taken: Set<string>): string {
-  const [, stem = path, extension = ""] = /^(.*?)(\.[^./]*)?$/.exec(path) ?? [];
-  let name = path;
-  for (let count = 2; taken.has(name.toLowerCase()); count++) name = `${stem} (${count})${extension}`;
-  taken.add(name.toLowerCase());
-  return name;
+function createUniqueNames(): (path: string) => string {
+  const taken = new Set<string>();
+  const next = new Map<string, number>();
+  return (path) => {
+    const [, stem = path, extension = ""] = /^(.*?)(\.[^./]*)?$/.exec(path) ?? [];
+    const key = path.toLowerCase();
+    let name = path;
+    for (let count = next.get(key) ?? 2; taken.has(name.toLowerCase()); count++) {
+      name = `${stem} (${count})${extension}`;
+      next.set(key, count + 1);
+    }
+    taken.add(name.toLowerCase());
+    return name;
+  };
 }

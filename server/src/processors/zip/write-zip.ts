@@ -2,8 +2,9 @@ import { createReadStream, readFileSync } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 import { setImmediate as turn } from "node:timers/promises";
 import { pipeline } from "node:stream/promises";
-import { crc32, createDeflateRaw, deflateRawSync } from "node:zlib";
-import { centralHeader, endRecords, localHeader, type ZipContent, type ZipEntry } from "./zip-records.ts";
+import { crc32, createDeflateRaw } from "node:zlib";
+import { SMALL_BYTES, smallEntry } from "../../zip/small-entry.ts";
+import { centralHeader, endRecords, LARGE_BYTES, localHeader, UNREAD, type ZipEntry } from "../../zip/zip-records.ts";
 
 export interface FileToZip {
   /** As it will stand in the archive. */
@@ -13,14 +14,9 @@ export interface FileToZip {
   readonly compress: boolean;
 }
 
-/** Up to here a file is read and packed at once: the streams of one cost 1 ms, more than all else about a small file. */
-const SMALL_BYTES = 64 * 1024;
-/** From here sizes may not fit into 32 bits; deflate may add a little to what it can't pack. */
-const LARGE_BYTES = 0xff00_0000;
 const BUFFERED_BYTES = 256 * 1024;
 /** Small files are packed without waiting, for so long at a time; then the signal gets its turn. */
 const TURN_MS = 20;
-const EMPTY: ZipContent = { crc32: 0, packedBytes: 0, bytes: 0 };
 
 /**
  * Writes a zip to `path`, which must not exist, and calls `done` after each file. Of an archive of a million files nothing
@@ -64,30 +60,22 @@ async function writeList(list: readonly Buffer[], output: Output): Promise<void>
 
 /** Gives the entry's record of the list at the end. */
 function addSmall(file: FileToZip, output: Output): Buffer {
-  const bytes = readFileSync(file.path);
-  const deflated = file.compress ? deflateSmall(bytes) : bytes;
-  const packed = deflated.length < bytes.length ? deflated : bytes;
-  const entry = { name: Buffer.from(file.name), deflated: packed !== bytes, isLarge: false, offset: output.offset() };
-  const content = { crc32: crc32(bytes), packedBytes: packed.length, bytes: bytes.length };
-  output.add(localHeader(entry, content));
-  output.add(packed);
-  return centralHeader(entry, content);
-}
-
-/**
- * With memory after the size of the content: by default each call takes 256 KiB and answers in a buffer of 16 KiB, and of
- * 70,000 small files the garbage grew to 1.5 GB before it was collected.
- */
-function deflateSmall(bytes: Buffer): Buffer {
-  const windowBits = Math.min(15, Math.max(9, Math.ceil(Math.log2(bytes.length + 1))));
-  return deflateRawSync(bytes, { windowBits, memLevel: Math.min(8, windowBits - 7), chunkSize: bytes.length + 64 });
+  const { parts, record } = smallEntry({ ...file, bytes: readFileSync(file.path), offset: output.offset() });
+  for (const part of parts) output.add(part);
+  return record;
 }
 
 /** The header goes in front with its length alone, and is written again once the sizes are known. */
 async function addStreamed(file: FileToZip, output: Output, signal: AbortSignal): Promise<Buffer> {
   const isLarge = file.sizeBytes >= LARGE_BYTES;
-  const entry: ZipEntry = { name: Buffer.from(file.name), deflated: file.compress, isLarge, offset: output.offset() };
-  output.add(localHeader(entry, EMPTY));
+  const entry: ZipEntry = {
+    name: Buffer.from(file.name),
+    deflated: file.compress,
+    isLarge,
+    sizesFollow: false,
+    offset: output.offset(),
+  };
+  output.add(localHeader(entry, UNREAD));
   const start = output.offset();
   let bytes = 0;
   let checksum = 0;

@@ -7,6 +7,8 @@ export interface ZipEntry {
   readonly deflated: boolean;
   /** Decided before the content is read, so that a header can be filled in later at its size. */
   readonly isLarge: boolean;
+  /** The header stands with empty sizes; sizesRecord() comes behind the content. For archives that are sent as they are made. */
+  readonly sizesFollow: boolean;
   readonly offset: number;
 }
 
@@ -20,6 +22,8 @@ const MAX_32 = 0xffff_ffff;
 const MAX_16 = 0xffff;
 /** 4.4.4: bit 11, the name is UTF-8. */
 const FLAGS = 0x0800;
+/** 4.4.4: bit 3, the sizes follow the content. */
+const SIZES_FOLLOW = 0x0008;
 const DEFLATED = 8;
 /** 4.4.2, 4.4.3: Unix, and version 4.5 for the 64-bit forms. */
 const MADE_BY = (3 << 8) | 45;
@@ -29,6 +33,11 @@ const NEEDS_64 = 45;
 const FIRST_DATE = 0x21;
 /** A regular file, rw-r--r--, in the upper half of the external attributes. */
 const REGULAR_FILE = 0o100644 * 2 ** 16;
+
+/** From here sizes may not fit into 32 bits; deflate may add a little to what it can't pack. */
+export const LARGE_BYTES = 0xff00_0000;
+/** What is known of a content before it was read. */
+export const UNREAD: ZipContent = { crc32: 0, packedBytes: 0, bytes: 0 };
 
 /** 4.3.7. The same length whatever the content. */
 export function localHeader(entry: ZipEntry, content: ZipContent): Buffer {
@@ -40,6 +49,21 @@ export function localHeader(entry: ZipEntry, content: ZipContent): Buffer {
   header.writeUInt16LE(entry.name.length, 26);
   header.writeUInt16LE(sizes.length, 28);
   return Buffer.concat([header, entry.name, sizes]);
+}
+
+/** 4.3.9: behind the content of an entry with `sizesFollow`; in 64 bits where its local header has them so. */
+export function sizesRecord(entry: ZipEntry, content: ZipContent): Buffer {
+  const record = Buffer.alloc(entry.isLarge ? 24 : 16);
+  record.writeUInt32LE(0x0807_4b50, 0);
+  record.writeUInt32LE(content.crc32, 4);
+  if (entry.isLarge) {
+    record.writeBigUInt64LE(BigInt(content.packedBytes), 8);
+    record.writeBigUInt64LE(BigInt(content.bytes), 16);
+  } else {
+    record.writeUInt32LE(content.packedBytes, 8);
+    record.writeUInt32LE(content.bytes, 12);
+  }
+  return record;
 }
 
 /** 4.3.12, with 4.5.3 for what does not fit. */
@@ -88,7 +112,7 @@ export function endRecords({ entries, offset, sizeBytes }: { entries: number; of
 
 /** From the flags to the sizes both headers are alike. */
 function writeCommon(header: Buffer, at: number, entry: ZipEntry, content: ZipContent): void {
-  header.writeUInt16LE(FLAGS, at);
+  header.writeUInt16LE(entry.sizesFollow ? FLAGS | SIZES_FOLLOW : FLAGS, at);
   header.writeUInt16LE(entry.deflated ? DEFLATED : 0, at + 2);
   header.writeUInt16LE(FIRST_DATE, at + 6);
   header.writeUInt32LE(content.crc32, at + 8);
