@@ -1,13 +1,17 @@
+import { fstatSync } from "node:fs";
+import { Socket } from "node:net";
 import { Worker } from "node:worker_threads";
 import { loadCatalogue } from "../src/processors/catalogue.ts";
 import type { StageRun } from "../src/processors/stage-run.ts";
+import { CHANNEL_FD, MAX_RESULT_BYTES, openChannel } from "../src/worker/host/channel.ts";
 import { LAST_CALL_FD, tellLastCall } from "../src/worker/host/last-call.ts";
 import { HostOptions, type FromHost } from "../src/worker/host/messages.ts";
+import { resultsThatFit } from "../src/worker/host/results-that-fit.ts";
 import { runStage } from "../src/worker/host/run-stage.ts";
 
 /**
  * The process in which processors run, started by worker/host/pool.ts and by nothing else. It takes one StageRun at a
- * time over the IPC channel and ends when the channel closes. Anything else that comes over the channel ends it.
+ * time over its channel and ends when that closes. Anything else that comes over the channel ends it.
  */
 const EXIT_MISUSE = 64;
 
@@ -16,22 +20,27 @@ if (options.warmUp) {
   await loadCatalogue(options.extraModules);
   process.exit(0);
 }
-if (!process.send) misuse("it was not started by a worker");
+if (!fstatSync(CHANNEL_FD, { throwIfNoEntry: false })?.isSocket()) misuse("it was not started by a worker");
 // A thread, because an event loop that hangs in a codec never sees that the channel has closed.
 if (options.watchdogFor !== undefined) {
   new Worker(new URL("./step-host-watchdog.ts", import.meta.url), { workerData: options.watchdogFor }).unref();
 }
-process.on("disconnect", () => process.exit(0));
 const catalogue = await loadCatalogue(options.extraModules);
 
 const lastCall = tellLastCall(LAST_CALL_FD);
 let current: AbortController | undefined;
-process.on("message", (message) => {
-  if (isAbort(message)) current?.abort(new Error("the task was aborted"));
-  else if (isStageRun(message) && !current) void take(message);
-  else misuse("an unknown message, or a second task, came over the channel");
+const channel = openChannel<FromHost>(new Socket({ fd: CHANNEL_FD, readable: true, writable: true }), {
+  // The worker is trusted; a gather has as many entries as its job.
+  maxBytes: Infinity,
+  onMessage(message) {
+    if (isAbort(message)) current?.abort(new Error("the task was aborted"));
+    else if (isStageRun(message) && !current) void take(message);
+    else misuse("an unknown message, or a second task, came over the channel");
+  },
+  onMisuse: misuse,
+  onClose: () => process.exit(0),
 });
-send({ type: "ready" });
+channel.send({ type: "ready" });
 // Behind "ready", so that a host is never late for a task because of a library that this task may not need.
 setImmediate(() => void preload());
 
@@ -44,21 +53,21 @@ async function take(run: StageRun): Promise<void> {
     find: (name) => catalogue.get(name),
     started(index, step) {
       lastCall.tell(index, step);
-      if (!hasBegun) send({ type: "begun" });
+      if (!hasBegun) channel.send({ type: "begun" });
       hasBegun = true;
     },
     signal: abort.signal,
     log: (message, error) => console.error(message, error),
     codecs: options.codecs,
   }).then(
-    (results): FromHost => ({ type: "done", results }),
+    (results): FromHost => ({ type: "done", results: resultsThatFit(results, MAX_RESULT_BYTES) }),
     (error: unknown): FromHost => {
       if (!abort.signal.aborted) throw error;
       return { type: "aborted" };
     },
   );
   current = undefined;
-  send(answer);
+  channel.send(answer);
 }
 
 async function preload(): Promise<void> {
@@ -66,10 +75,6 @@ async function preload(): Promise<void> {
     if (current) return;
     await import(name).catch((error: unknown) => console.error(`"${name}" could not be preloaded.`, error));
   }
-}
-
-function send(message: FromHost): void {
-  if (process.connected) process.send?.(message);
 }
 
 function isAbort(message: unknown): boolean {

@@ -1,9 +1,12 @@
 import { spawn } from "node:child_process";
+import { writeSync } from "node:fs";
 import { readFile, symlink, link, writeFile, mkdir } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
-import { declareProcessor, type InputFile, type Processor, type RunContext } from "../../src/processors/processor.ts";
+import { BadInput, declareProcessor, type InputFile, type Processor, type RunContext } from "../../src/processors/processor.ts";
+import { CHANNEL_FD } from "../../src/worker/host/channel.ts";
 import { DEMO_LIMITS } from "./demo-limits.ts";
 
 /** Processors that try what a codec taken over by its input would try, and tell how far they came. */
@@ -80,11 +83,31 @@ const lie = probe(
   z.strictObject({ path: z.string() }),
   async ({ params }) => {
     const output = { step: "s", content: { path: params.path }, name: "x", mediaType: "text/plain", sizeBytes: 6 };
-    process.send?.({ type: "done", results: [{ ok: true, ran: true, outputs: [output] }] });
+    writeSync(CHANNEL_FD, `${JSON.stringify({ type: "done", results: [{ ok: true, ran: true, outputs: [output] }] })}\n`);
     await new Promise(() => setInterval(() => {}, 60_000));
   },
   { path: "/etc/hostname" },
 );
+
+/** Says to the worker, past everything that runs in the host, one thing that never ends. */
+const drone = probe("probe.drone", none, async () => {
+  const chunk = Buffer.alloc(2 ** 16, "[");
+  for (;;) {
+    try {
+      writeSync(CHANNEL_FD, chunk);
+    } catch {
+      // EAGAIN: the worker has not read so far yet.
+      await setImmediate();
+    }
+  }
+});
+
+/** Names and messages as no honest processor makes them: control characters, half characters, without end. */
+const rave = probe("probe.rave", z.strictObject({ fail: z.boolean().default(false) }), async ({ params, output }) => {
+  const wild = `a\u0000b\ud83d\u001b[31m\tc${"\ud83d\ude00".repeat(2_000)}`;
+  if (params.fail) throw new BadInput("corrupt", wild);
+  await writeFile(output({ name: wild, mediaType: `text/\u0000${wild}` }), "wild");
+});
 
 /** A child in a session of its own, so that it is in no group of the host's. */
 const escape = probe(
@@ -129,4 +152,4 @@ const errno = probe(
   { code: "ENOSPC" },
 );
 
-export default [upper, look, read, dial, links, lie, escape, litter, flood, heap, errno];
+export default [upper, look, read, dial, links, lie, drone, rave, escape, litter, flood, heap, errno];

@@ -2,6 +2,7 @@ import { lstatSync, rmSync } from "node:fs";
 import { BadInput, acceptsMediaType, type InputFile, type Processor } from "../../processors/processor.ts";
 import type { StageRunStep } from "../../processors/stage-run.ts";
 import type { CallWatch } from "./call-watch.ts";
+import { isDiskFull, OwnDiskUse } from "./failure.ts";
 
 /** A file on its way through a stage. `entry` is set while it is still, byte for byte, an entry of the task. */
 export interface StageFile extends InputFile {
@@ -16,6 +17,8 @@ export interface Call {
   readonly inputs: readonly StageFile[];
   /** A fresh absolute path in scratch. */
   readonly newPath: () => string;
+  /** Bytes that the task has written to scratch and not deleted, and what all its steps may write. */
+  readonly diskUse: () => { readonly usedBytes: number; readonly limitBytes: number };
   readonly watch: CallWatch;
 }
 
@@ -23,7 +26,7 @@ export interface Call {
  * Runs a processor once and answers the files it emitted or passed on, in the order in which it named them.
  *
  * Throws BadInput for an input of the wrong type and for outputs over the limits, CallTimeout at the step's time limit,
- * and whatever the processor throws. A processor that ignores its signal is not waited for here: the worker kills the host.
+ * OwnDiskUse where the task itself filled the disk, and whatever the processor throws. A processor that ignores its signal is not waited for here: the worker kills the host.
  */
 export async function callProcessor(call: Call): Promise<readonly StageFile[]> {
   for (const input of call.inputs) refuseWrongType(call, input);
@@ -58,7 +61,9 @@ export async function callProcessor(call: Call): Promise<readonly StageFile[]> {
     abort.signal.throwIfAborted();
     return measure(call, emitted);
   } catch (error) {
+    const own = isDiskFull(error) ? call.diskUse() : undefined;
     for (const { isNew, file } of emitted) if (isNew) rmSync(file.path, { force: true, recursive: true });
+    if (own && own.usedBytes > own.limitBytes) throw new OwnDiskUse({ ...own, cause: error });
     // What was thrown because of our abort is told by the abort's reason, not in the words of some library.
     throw abort.signal.aborted ? abort.signal.reason : error;
   } finally {

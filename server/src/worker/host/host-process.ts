@@ -1,8 +1,10 @@
 import { spawn, type ChildProcess } from "node:child_process";
+import { Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Logger } from "pino";
+import { CHANNEL_FD, MAX_RESULT_BYTES, openChannel, type Channel, type ChannelOptions } from "./channel.ts";
 import { openLastCall, type LastCall, type LastCallFile } from "./last-call.ts";
 import { FromHost, type HostOptions, type ToHost } from "./messages.ts";
 import { killNow, markedProcesses, memoryOf, processTree, startTime } from "./process-tree.ts";
@@ -57,6 +59,8 @@ export interface HostProcess {
 export interface HostExit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
+  /** It was ended because it sent what is no message. */
+  readonly misuse: boolean;
   /** The end of what it wrote to stderr. */
   readonly lastWords: string;
 }
@@ -103,8 +107,8 @@ export function startHost(settings: HostSettings, folder: HostFolder): HostProce
     cwd: folder.path,
     detached: true,
     env: environment({ scratch, marker: folder.marker, compileCache: settings.compileCache }),
-    // The fifth is LAST_CALL_FD.
-    stdio: ["ignore", "ignore", "pipe", "ipc", lastCall.fd],
+    // The last two are CHANNEL_FD and LAST_CALL_FD.
+    stdio: ["ignore", "ignore", "pipe", "pipe", lastCall.fd],
   });
   return follow(child, { folder, lastCall, inside: scratch, log: settings.log, marked: sandbox.mode === "none" });
 }
@@ -144,6 +148,7 @@ function follow(child: ChildProcess, { folder, lastCall, inside, log, marked }: 
   let listener: ((message: FromHost) => void) | undefined;
   let exitListener: ((exit: HostExit) => void) | undefined;
   let ended: HostExit | undefined;
+  let isMisused = false;
   let lastWords = "";
   let chunks = 0;
   let finalCall: LastCall | undefined;
@@ -167,31 +172,39 @@ function follow(child: ChildProcess, { folder, lastCall, inside, log, marked }: 
     kill();
   }, START_TIMEOUT_MS);
 
-  child.on("message", (raw) => {
-    const message = FromHost.safeParse(raw);
-    if (!message.success) {
-      log.warn({ pid, issue: message.error.issues[0]?.message }, "A step host sent a message that is none; it is ended.");
-      kill();
-    } else if (message.data.type === "ready") {
-      clearTimeout(late);
-      ready.resolve();
-    } else listener?.(message.data);
+  const misuse = (issue: string | undefined): void => {
+    isMisused = true;
+    log.warn({ pid, issue }, "A step host sent a message that is none; it is ended.");
+    kill();
+  };
+  const channel = channelOf(child, {
+    maxBytes: MAX_RESULT_BYTES,
+    onMisuse: misuse,
+    onMessage(raw) {
+      const message = FromHost.safeParse(raw);
+      if (!message.success) misuse(message.error.issues[0]?.message);
+      else if (message.data.type === "ready") {
+        clearTimeout(late);
+        ready.resolve();
+      } else listener?.(message.data);
+    },
+    // A host without its channel can neither take work nor answer. One that is ending anyway gets the time to tell how.
+    onClose: () => setTimeout(kill, DISCONNECT_GRACE_MS).unref(),
   });
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     lastWords = (lastWords + text).slice(-LAST_WORDS_CHARS);
     if ((chunks += 1) <= LOGGED_CHUNKS) log.warn({ pid, stderr: text.slice(0, LAST_WORDS_CHARS) }, "A step host wrote to stderr.");
   });
-  // A host without its channel can neither take work nor answer. One that is ending anyway gets the time to tell how.
-  child.on("disconnect", () => setTimeout(kill, DISCONNECT_GRACE_MS).unref());
   child.on("error", (error) => {
-    // Also emitted for a message to a host that died a moment ago; then "exit" follows and tells more.
-    if (pid === 0) settle({ code: null, signal: null, lastWords: error.message });
+    if (pid === 0) settle({ code: null, signal: null, misuse: false, lastWords: error.message });
   });
   child.on("exit", (code, signal) => {
     const drained = new Promise<void>((resolve) => void child.once("close", () => resolve()));
     // What it left behind goes too.
     kill();
-    void Promise.all([allGone(doomed), Promise.race([drained, delay(GONE_TIMEOUT_MS)])]).then(() => settle({ code, signal, lastWords }));
+    void Promise.all([allGone(doomed), Promise.race([drained, delay(GONE_TIMEOUT_MS)])]).then(() =>
+      settle({ code, signal, misuse: isMisused, lastWords }),
+    );
   });
 
   function settle(exit: HostExit): void {
@@ -212,10 +225,10 @@ function follow(child: ChildProcess, { folder, lastCall, inside, log, marked }: 
     ready: ready.promise,
     exited: exited.promise,
     kill,
-    isAlive: () => child.connected && child.exitCode === null && child.signalCode === null && doomed.size === 0,
+    isAlive: () => channel?.isOpen() === true && child.exitCode === null && child.signalCode === null && doomed.size === 0,
     send(message) {
       chunks = 0;
-      if (child.connected) child.send(message, () => {});
+      channel?.send(message);
     },
     listen(next) {
       listener = next;
@@ -235,6 +248,13 @@ function follow(child: ChildProcess, { folder, lastCall, inside, log, marked }: 
       return { memoryBytes: memoryOf(tree), processes: tree.length };
     },
   };
+}
+
+/** Undefined: the process could not be started at all. */
+function channelOf(child: ChildProcess, options: ChannelOptions): Channel<ToHost> | undefined {
+  const stream = child.stdio[CHANNEL_FD];
+  // A pipe beyond stderr is a socket that carries both ways (child_process, options.stdio).
+  return stream instanceof Socket ? openChannel(stream, options) : undefined;
 }
 
 async function allGone(doomed: ReadonlyMap<number, string>): Promise<void> {

@@ -24,19 +24,24 @@ export const HostOptions = z.object({
 });
 export type HostOptions = z.infer<typeof HostOptions>;
 
-const Failure = z.object({ class: z.enum(FAILURE_CLASSES), code: ItemCode, message: z.string().max(2000) });
+/** Longer than any honest host's: the worker checks and cleans what it takes (accept-results.ts), this bounds it first. */
+const MAX_FILES = 100_000;
+const Text = z.string().max(2_000);
+const Path = z.string().max(4_096);
+
+const Failure = z.object({ class: z.enum(FAILURE_CLASSES), code: ItemCode, message: Text });
 
 const KeptOutput = z.object({
-  step: z.string(),
-  content: z.union([z.object({ path: z.string() }), z.object({ passedEntry: z.int().nonnegative() })]),
-  name: z.string(),
-  mediaType: z.string(),
+  step: Text,
+  content: z.union([z.object({ path: Path }), z.object({ passedEntry: z.int().nonnegative() })]),
+  name: z.string().max(1_024),
+  mediaType: z.string().max(255),
   sizeBytes: z.int().nonnegative(),
 });
 
 const EntryResult = z.discriminatedUnion("ok", [
-  z.object({ ok: z.literal(true), outputs: z.array(KeptOutput), ran: z.boolean() }),
-  z.object({ ok: z.literal(false), failure: Failure, step: z.string() }),
+  z.object({ ok: z.literal(true), outputs: z.array(KeptOutput).max(MAX_FILES), ran: z.boolean() }),
+  z.object({ ok: z.literal(false), failure: Failure, step: Text }),
 ]);
 
 /** Host → worker. `aborted`: the task was given up and the host is free again. */
@@ -49,6 +54,6 @@ export type FromHost = { readonly type: "ready" } | StageRunBegun | StageRunDone
 export const FromHost: z.ZodType<FromHost> = z.discriminatedUnion("type", [
   z.object({ type: z.literal("ready") }),
   z.object({ type: z.literal("begun") }),
-  z.object({ type: z.literal("done"), results: z.array(EntryResult) }),
+  z.object({ type: z.literal("done"), results: z.array(EntryResult).max(MAX_FILES) }),
   z.object({ type: z.literal("aborted") }),
 ]);

@@ -105,7 +105,8 @@ function callOf(run: StageRun, last: LastCall | undefined): CurrentCall | undefi
   return step && last.index < run.entries.length ? { count: last.count, index: last.index, step } : undefined;
 }
 
-function failureOf({ code, signal, lastWords }: HostExit): Failure {
+function failureOf({ code, signal, misuse, lastWords }: HostExit): Failure {
+  if (misuse) return { class: "crashed", code: "crashed", message: "The process that ran this step gave an answer that is none." };
   // V8 aborts when its heap is full; it says so, but the signal is the same as for any abort.
   if (/heap out of memory|(?:invalid|process) .* allocation/i.test(lastWords)) return tooMuchMemory(undefined);
   // bwrap and sh hand on a signal as 128 + its number. A SIGKILL that is not ours is the kernel's, for want of memory.

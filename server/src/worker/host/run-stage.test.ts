@@ -146,6 +146,16 @@ test.each([
   expect(left).toBe(0);
 });
 
+test("a full scratch disk is the task's own doing where it has written more than its steps may, also for earlier entries", async () => {
+  const full = step("probe.errno", { name: "full", with: { code: "ENOSPC" }, when: { media_type: ["image/*"] }, outputBytes: 0 });
+  const steps = [upper("a", [""], { keep: true, outputBytes: 6 }), full];
+  const text = { content: "x" };
+  const image = { content: "y", mediaType: "image/png" };
+  const failures = (await ran(steps, [text, text, text, image])).results.filter((result) => !result.ok);
+  expect(failures).toMatchObject([{ step: "full", failure: { class: "resource_exhausted", code: "resource_exhausted" } }]);
+  expect((await ran(steps, [text, image])).results[1]).toMatchObject({ failure: { class: "infrastructure" } });
+});
+
 test("a limit of as many files and bytes as there are is kept", async () => {
   const { results } = await ran([step("probe.flood", { with: { files: 5, bytes: 200 }, outputBytes: 1_000 })], [{ content: "x" }]);
   expect(results).toMatchObject([{ ok: true }]);

@@ -1,10 +1,11 @@
-import { rmSync } from "node:fs";
-import { join } from "node:path";
+import { lstatSync, readdirSync, rmSync } from "node:fs";
+import { basename, join } from "node:path";
 import type { Failure } from "../../errors.ts";
 import { acceptsMediaType, type Processor } from "../../processors/processor.ts";
 import type { EntryResult, KeptOutput, StageRun, StageRunStep } from "../../processors/stage-run.ts";
 import { callProcessor, type StageFile } from "./call-processor.ts";
 import { CallTimeout, openCallWatch, type CallWatch } from "./call-watch.ts";
+import { cleanMediaType, cleanName } from "./clean-text.ts";
 import { timedOut, toFailure } from "./failure.ts";
 
 export interface StageEnvironment {
@@ -109,7 +110,7 @@ async function runEntry(stage: Stage, index: number | undefined): Promise<EntryR
       const calls = from === undefined ? [received] : received.map((file) => [file]);
       for (const [position, inputs] of calls.entries()) {
         if (position > 0) environment.started(index ?? 0, place);
-        outputs.push(...(await callProcessor({ ...ready, step, inputs, newPath: stage.newPath, watch })));
+        outputs.push(...(await callProcessor({ ...ready, step, inputs, newPath: stage.newPath, diskUse: () => diskUse(run), watch })));
       }
       if (run.kind === "tree" && outputs.length !== 1) throw new Error(`it emitted ${outputs.length} files; a tree node is one`);
     } catch (error) {
@@ -128,8 +129,20 @@ function entryFile(entry: StageRun["entries"][number], index: number): StageFile
 function kept(step: StageRunStep): (file: StageFile) => KeptOutput {
   return ({ entry, path, name, mediaType, sizeBytes }) => {
     const content = entry === undefined ? { path } : { passedEntry: entry };
-    return { step: step.name, content, name, mediaType, sizeBytes };
+    return { step: step.name, content, name: cleanName(name), mediaType: cleanMediaType(mediaType), sizeBytes };
   };
+}
+
+/** Outputs of entries that are done count too: together they may fill a disk that each alone would fit on. */
+function diskUse(run: StageRun): { usedBytes: number; limitBytes: number } {
+  const inputs = new Set(run.entries.map((entry) => basename(entry.path)));
+  const written = readdirSync(run.scratch).filter((name) => !inputs.has(name));
+  const sizes = written.map((name) => lstatSync(join(run.scratch, name), { throwIfNoEntry: false })?.size ?? 0);
+  return { usedBytes: sum(sizes), limitBytes: sum(run.steps.map((step) => step.outputBytes)) };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
 }
 
 function failureOf({ run, environment }: Stage, step: StageRunStep, error: unknown): Failure {
