@@ -21,9 +21,12 @@ export function progressMessage(sample: JobSample): string {
 }
 
 /** Says that a job has ended where its history no longer does. */
-export function endMessage(job: { id: string; status: "completed" | "failed" | "cancelled"; finishedAt: Date | null }): string {
+export function endMessage(
+  job: { id: string; status: "completed" | "failed" | "cancelled"; finishedAt: Date | null },
+  position: Position,
+): string {
   const at = (job.finishedAt ?? new Date()).toISOString();
-  return frame({ type: `job.${job.status}`, at, job_id: encodeId("job", job.id), data: {} }, undefined);
+  return frame({ type: `job.${job.status}`, at, job_id: encodeId("job", job.id), data: {} }, encodePosition(position));
 }
 
 function frame(message: EventMessage, id: string | undefined): string {

@@ -34,6 +34,17 @@ export async function readNewEvents(database: Database, since: Position): Promis
   });
 }
 
+/** The newest event of one type of a job, undefined where it is not kept any more. */
+export async function lastEvent(
+  transaction: Transaction,
+  { tenantId, jobId, type }: { readonly tenantId: string; readonly jobId: string; readonly type: EventType },
+): Promise<StoredEvent | undefined> {
+  const [row] = await transaction.query<Row>(sql`
+    SELECT id, xid::text, tenant_id, job_id, type, data, created_at FROM events
+    WHERE tenant_id = ${tenantId}::uuid AND job_id = ${jobId}::uuid AND type = ${type} ORDER BY events.id DESC LIMIT 1`);
+  return row && stored(row);
+}
+
 export interface Replay {
   readonly tenantId: string;
   readonly jobId: string | undefined;
@@ -89,7 +100,11 @@ async function readPage(transaction: Transaction, condition: Statement, after: S
   const rows = await transaction.query<Row>(sql`
     SELECT id, xid::text, tenant_id, job_id, type, data, created_at
     FROM events WHERE ${condition} AND ${start} AND type = ANY(${EVENT_TYPES}::text[]) ORDER BY events.xid, events.id LIMIT ${PAGE}`);
-  return rows.map((row) => ({
+  return rows.map(stored);
+}
+
+function stored(row: Row): StoredEvent {
+  return {
     id: row.id,
     xid: BigInt(row.xid),
     tenantId: row.tenant_id,
@@ -97,5 +112,5 @@ async function readPage(transaction: Transaction, condition: Statement, after: S
     type: row.type,
     data: row.data,
     at: row.created_at,
-  }));
+  };
 }

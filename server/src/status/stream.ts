@@ -8,7 +8,7 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import { createConnection, type ClientConnection } from "./client-connection.ts";
 import { endMessage, eventMessage, progressMessage } from "./message.ts";
 import { BEGINNING, isVisible, positionsBehind, type Position } from "./position.ts";
-import { currentPosition, replayEvents, type StoredEvent } from "./read-events.ts";
+import { currentPosition, lastEvent, replayEvents, type StoredEvent } from "./read-events.ts";
 import type { EventReader, Listener } from "./reader.ts";
 import type { JobSnapshots } from "./snapshot.ts";
 
@@ -70,7 +70,7 @@ export function createEventStreams(parts: Parts): EventStreams {
       deliver = (batch) => deliverLive({ connection: live, job, since: now }, batch);
       for (const batch of pending) deliver(batch);
       if (job !== undefined && isEnd(job.status) && live.open) {
-        live.send(endMessage({ id: job.id, status: job.status, finishedAt: job.finishedAt }));
+        live.send(await endAgain(parts.database, request, { ...job, status: job.status, now }));
         live.end();
       }
     } catch (error) {
@@ -147,6 +147,20 @@ export function createEventStreams(parts: Parts): EventStreams {
 /** The end before a retry is not the end, and would make clients leave. */
 function isPastEnd(job: Job | undefined, event: StoredEvent): boolean {
   return job !== undefined && END_EVENTS.has(event.type) && event.id < job.lastStart;
+}
+
+/**
+ * For a client that stands behind the end already: the end as it was said, under the id that the client gave, so that it
+ * knows the message. Where the history is gone, what the job itself tells.
+ */
+async function endAgain(
+  database: Database,
+  { tenantId, from }: StreamRequest,
+  { id, status, finishedAt, now }: Job & { status: "completed" | "failed" | "cancelled"; now: Position },
+): Promise<string> {
+  const position = from ?? now;
+  const stored = await database.asTenant(tenantId, (transaction) => lastEvent(transaction, { tenantId, jobId: id, type: `job.${status}` }));
+  return stored ? eventMessage(stored, position) : endMessage({ id, status, finishedAt }, position);
 }
 
 interface Job {

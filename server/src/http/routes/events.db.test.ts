@@ -63,7 +63,7 @@ async function become(jobId: string, status: "running" | "completed" | "failed")
   await running.cloned.database.asSystem(async (transaction) => {
     await transaction.execute(sql`UPDATE jobs SET status = ${status}, started_at = coalesce(started_at, now()),
       finished_at = CASE WHEN ${status} = 'running' THEN NULL ELSE now() END WHERE id = ${jobId}::uuid`);
-    await appendEvents(transaction, [{ tenantId: tenant.id, jobId, type: `job.${status}`, data: {} }]);
+    await appendEvents(transaction, [{ tenantId: tenant.id, jobId, type: `job.${status}`, data: { left: "a trace" } }]);
   });
 }
 
@@ -113,6 +113,18 @@ test("Last-Event-ID goes on behind what arrived; behind the end the end is said 
   const over = await follow(eventsOf(jobId), { "last-event-id": ids[2] ?? "" });
   expect(await over.ended).toBe("ended");
   expect(over.kinds()).toEqual(["job.completed"]);
+  expect(over.messages.at(-1)).toEqual(whole.messages.at(-1));
+  expect(over.messages.at(-1)).toMatchObject({ id: ids[2], data: { left: "a trace" } });
+});
+
+test("where the history is gone, the end still has an id", async () => {
+  const jobId = await newJob();
+  await become(jobId, "running");
+  await become(jobId, "completed");
+  await running.cloned.database.asSystem((transaction) => transaction.execute(sql`DELETE FROM events WHERE job_id = ${jobId}::uuid`));
+  const stream = await follow(eventsOf(jobId));
+  expect(await stream.ended).toBe("ended");
+  expect(stream.messages).toMatchObject([{ type: "job.completed", job_id: encodeId("job", jobId), id: expect.stringMatching(/./) }]);
 });
 
 test("the end before a retry does not end the stream", async () => {
