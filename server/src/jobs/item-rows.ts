@@ -36,15 +36,19 @@ export async function readItemRows(
   const { jobId, from, to } = range;
   return await transaction.query<ItemRow>(sql`
     WITH held AS (
-      SELECT id FROM tasks WHERE job_id = ${jobId} AND item_from BETWEEN ${Math.max(0, from - WIDE + 1)} AND ${to} AND item_to - item_from < 1000
+      SELECT id, stage, status, attempts, error FROM tasks
+      WHERE job_id = ${jobId} AND kind = 'map' AND item_from BETWEEN ${Math.max(0, from - WIDE + 1)} AND ${to} AND item_to >= ${from}
+        AND item_to - item_from < 1000
       UNION ALL
-      SELECT id FROM tasks WHERE job_id = ${jobId} AND item_to >= ${from} AND item_to - item_from >= 1000
+      SELECT id, stage, status, attempts, error FROM tasks
+      WHERE job_id = ${jobId} AND kind = 'map' AND item_from <= ${to} AND item_to >= ${from} AND item_to - item_from >= 1000
     ), holding AS MATERIALIZED (
       SELECT t.id, t.stage, t.status, t.attempts, t.error, entry.ordinal, entry.parent, entry.file_id
-      FROM held JOIN tasks t ON t.id = held.id JOIN task_inputs i ON i.task_id = t.id
+      FROM held t
+      -- LIMIT keeps to one look a task, whatever is known of the tables' sizes.
+      CROSS JOIN LATERAL (SELECT ordinals, parents, files FROM task_inputs WHERE task_id = t.id LIMIT 1) i
       CROSS JOIN LATERAL unnest(i.ordinals, i.parents, i.files) AS entry(ordinal, parent, file_id)
-      WHERE t.kind = 'map' AND t.item_from <= ${to} AND t.item_to >= ${from}
-        AND entry.ordinal BETWEEN ${from} AND ${to}
+      WHERE entry.ordinal BETWEEN ${from} AND ${to}
     ), latest AS (
       SELECT DISTINCT ON (ordinal) * FROM holding ORDER BY ordinal, stage DESC, id DESC
     ), first AS (

@@ -41,7 +41,8 @@ beforeAll(async () => {
     INSERT INTO task_inputs (task_id, tenant_id, job_id, ordinals, parents, files, from_steps)
       VALUES ('${LARGE_JOB}', '${tenant(10)}', '${LARGE_JOB}', '{0, ${LARGE - 1}}', '{-1, -1}', ARRAY['${FILE}', '${FILE}']::uuid[], '{"",""}');
     INSERT INTO files (id, tenant_id, name, size_bytes, sha256, media_type, origin) VALUES ('${FILE}', '${tenant(1)}', 'f', 1, sha256('x'), 'text/plain', 'upload');
-    ANALYZE`);
+    -- Of task_inputs nothing is known, as after a restore or in the first minutes: what is asked may not depend on that.
+    ANALYZE tenants, jobs, tasks, files`);
   await admin.end();
 });
 afterAll(() => clone.close());
@@ -119,5 +120,5 @@ test.each([0, LARGE / 2, LARGE - 100])(
 test("whether a file is needed costs what the tenant's open jobs hold", async () => {
   const { database, rows } = counting();
   await deleteFile({ database, store: createMemoryStore() }, { tenantId: tenant(1), id: FILE, actor: "key_x" });
-  expect(rows()).toBeLessThan(4_000);
+  expect(rows()).toBeLessThan(6_000);
 });
