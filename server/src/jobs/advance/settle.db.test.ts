@@ -6,6 +6,8 @@ import { FAN_OUT, mapThenGather, mapThenTree, ONE_MAP, stage, step } from "../..
 import type { ClaimedTask } from "../../queue/task.ts";
 import { cancelJob } from "../cancel.ts";
 import { retryJob } from "../retry.ts";
+import { settle } from "./settle.ts";
+import { JobsCancelled } from "./stage-rows.ts";
 
 let clone: ClonedDatabase;
 let engine: Engine;
@@ -251,6 +253,21 @@ describe("cancel", () => {
     expect((await tasksOf(jobId)).map((one) => one.status)).toEqual(["cancelled", "cancelled", "cancelled"]);
     expect(task && (await engine.settle([task], (one) => results(one, "a"))).size).toBe(0);
     expect(await engine.claim()).toEqual([]);
+  });
+
+  test("nothing of a job whose rows are gone becomes true either", async () => {
+    const jobId = await submit(ONE_MAP, 1);
+    const tasks = await engine.claim();
+    await engine.rows(sql`DELETE FROM jobs WHERE id = ${jobId}::uuid`);
+    const settled = clone.database.asSystem((transaction) =>
+      settle(
+        transaction,
+        tasks.map((task) => ({ task, plan: ONE_MAP, outcome: results(task, "a") })),
+      ),
+    );
+    await expect(settled).rejects.toBeInstanceOf(JobsCancelled);
+    expect(await engine.rows(sql`SELECT type FROM events WHERE job_id = ${jobId}::uuid`)).toEqual([{ type: "job.queued" }]);
+    await engine.rows(sql`DELETE FROM tasks WHERE job_id = ${jobId}::uuid`);
   });
 
   test("an ended job can't be cancelled, a cancelled one not retried", async () => {

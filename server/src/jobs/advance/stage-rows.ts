@@ -18,11 +18,11 @@ export interface StageRow {
   leaves: number | null;
 }
 
-/** The job was cancelled meanwhile: nothing of these tasks may become true. */
+/** The job was cancelled meanwhile, or is deleted: nothing of these tasks may become true. */
 export class JobsCancelled extends Error {
   readonly jobIds: ReadonlySet<string>;
   constructor(jobIds: ReadonlySet<string>) {
-    super("the jobs were cancelled");
+    super("the jobs were cancelled or deleted");
     this.name = "JobsCancelled";
     this.jobIds = jobIds;
   }
@@ -39,8 +39,11 @@ export async function lockStages(transaction: Transaction, jobIds: readonly stri
       items_succeeded AS succeeded, items_skipped AS skipped, items_dead AS dead, items_moved AS moved, dead_tasks AS "deadTasks", leaves
     FROM job_stages WHERE job_id = ANY(${jobIds}::uuid[]) ORDER BY job_id, stage FOR UPDATE`);
   const cancelled = new Set(rows.filter((row) => row.status === "cancelled").map((row) => row.jobId));
+  const byJob = Map.groupBy(rows, (row) => row.jobId);
+  // Every job has a stage.
+  for (const jobId of jobIds) if (!byJob.has(jobId)) cancelled.add(jobId);
   if (cancelled.size > 0) throw new JobsCancelled(cancelled);
-  return Map.groupBy(rows, (row) => row.jobId);
+  return byJob;
 }
 
 export function addDeltas(rows: readonly StageRow[], advance: JobAdvance): void {
