@@ -3,7 +3,13 @@ import { demo } from "../src/demo/demo.ts";
 import { printable } from "../src/terminal/print.ts";
 
 const interrupted = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => interrupted.abort());
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    // A second one does not wait for an orderly end.
+    if (interrupted.signal.aborted) process.exit(EXIT.interrupted);
+    interrupted.abort();
+  });
+}
 
 const words = process.argv.slice(2);
 const wrong = words.find((word) => word !== "--keep");

@@ -72,6 +72,8 @@ function fileTrouble(code: string): string {
     ENOENT: "no such file or folder.",
     EACCES: "not readable or writable for this user.",
     EISDIR: "is a folder.",
+    ENOTDIR: "is no folder.",
+    EROFS: "the file system is read-only.",
     ENOSPC: "no space left on the disk.",
   };
   return reasons[code] ?? code;

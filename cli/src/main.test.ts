@@ -77,7 +77,14 @@ test.each([
   ["wrong usage", ["jobs", "show"], 2, "missing required argument"],
   ["an unknown command", ["jbos"], 2, "unknown command"],
   ["a file that is not there", ["files", "put", "/does/not/exist"], 3, "/does/not/exist: no such file"],
-  ["a bad parameter", ["run", "p", "/dev/null", "--with", "nonsense"], 2, "key=value"],
+  [
+    "a place for results that can't be",
+    ["run", "p", import.meta.filename, "--out", "/proc/nope"],
+    1,
+    "The results can't go to /proc/nope: ",
+  ],
+  ["a device", ["files", "put", "/dev/null"], 2, "/dev/null: is no regular file"],
+  ["a bad parameter", ["run", "p", import.meta.filename, "--with", "nonsense"], 2, "key=value"],
 ])("%s: exit code and a plain line", async (_title, words, code, line) => {
   const outcome = await filemill(words);
   expect(outcome.code).toBe(code);

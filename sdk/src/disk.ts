@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { openAsBlob } from "node:fs";
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { access, constants, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -8,12 +8,15 @@ import type { FileSummary } from "@filemill/contract/files.ts";
 import type { Client } from "./client.ts";
 import { FilemillError } from "./error.ts";
 import type { Upload } from "./files.ts";
+import { makeFolder } from "./make-folder.ts";
 
 /**
  * A file on disk as something to upload: nothing is read before it is sent, and then piece by piece.
  * `onBytes` is told of every piece that has left the disk. Rejects as node:fs does (ENOENT, EACCES, …).
  */
 export async function uploadFromDisk(path: string, options: { name?: string; onBytes?: (bytes: number) => void } = {}): Promise<Upload> {
+  // openAsBlob does not say which file it can't open.
+  await access(path, constants.R_OK);
   const content = await openAsBlob(path);
   const { onBytes } = options;
   if (onBytes) {
@@ -34,7 +37,7 @@ export async function download(
   path: string,
   options: { signal?: AbortSignal; onBytes?: (bytes: number) => void } = {},
 ): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   const part = join(dirname(path), `.${basename(path)}.${randomUUID()}.part`);
   try {
     const digest = await receive({ client, file, part, ...options });

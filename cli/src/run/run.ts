@@ -11,6 +11,7 @@ import { pairs, typedPairs } from "../terminal/pairs.ts";
 import { printResult, size } from "../terminal/print.ts";
 import { createProgress } from "../terminal/progress.ts";
 import { collectOutputs } from "./collect.ts";
+import { prepareResultFolder } from "./result-folder.ts";
 
 interface RunOptions extends JsonOption {
   readonly with?: string[];
@@ -41,6 +42,7 @@ async function runPipeline(context: Context, { pipeline, paths, options }: { pip
     ...(options.priority === undefined ? {} : { priority: Number(options.priority) }),
   };
   const folder = options.out ?? (await freePath("filemill-results"));
+  const dropEmptyFolders = await prepareResultFolder(folder);
   const progress = createProgress(context, { quiet: options.json === true });
   try {
     const stored = await sendFiles({ client, files, progress, signal });
@@ -62,6 +64,7 @@ async function runPipeline(context: Context, { pipeline, paths, options }: { pip
       throw new CliError([`${job.id} ${outcome(job)}.`, ...reasons.map((reason) => `  ${reason}`)].join("\n"));
     }
   } finally {
+    await dropEmptyFolders();
     progress.stop();
   }
 }
