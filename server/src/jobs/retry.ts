@@ -87,7 +87,8 @@ async function lockDeadTasks(transaction: Transaction, { jobId, taskIds }: Retry
 async function revive(transaction: Transaction, tasks: readonly DeadTask[], rows: readonly StageRow[]): Promise<void> {
   const ids = tasks.map((task) => task.id);
   await transaction.execute(sql`
-    UPDATE tasks SET status = 'ready', backing_off = false, run_at = now(), attempts = 0, losses = 0, worker_id = NULL, finished_at = NULL
+    UPDATE tasks SET status = 'ready', backing_off = false, run_at = now(), attempts = 0, losses = 0, handbacks = 0, worker_id = NULL,
+      finished_at = NULL
     WHERE id = ANY(${ids}::uuid[])`);
   await transaction.execute(sql`DELETE FROM item_exceptions WHERE task_id = ANY(${ids}::uuid[]) AND status = 'dead'`);
   for (const task of tasks) {

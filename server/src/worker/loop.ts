@@ -14,6 +14,7 @@ import { releaseStrays } from "../queue/strays.ts";
 import type { ClaimedTask } from "../queue/task.ts";
 import { EVENTS_CHANNEL } from "../record/events.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
+import { openByteBudget } from "./byte-budget.ts";
 import { openCommitter } from "./committer.ts";
 import { countOutcomes } from "./count-outcomes.ts";
 import type { HostPool } from "./host/pool.ts";
@@ -33,6 +34,8 @@ export interface WorkerOptions {
   readonly slots: number;
   /** Use NOTIFY and LISTEN; without, everything is found by polling. */
   readonly notify: boolean;
+  /** Input bytes that may be fetched ahead; 256 MiB where left out. */
+  readonly aheadBytes?: number;
   readonly log: Logger;
   readonly observe: WorkerObserver;
 }
@@ -66,11 +69,15 @@ interface RunningTask {
   readonly ended: Promise<void>;
   /** Has a host begun with it? */
   isStarted: boolean;
+  /** Was it committed as an attempt in which nothing succeeded? */
+  isUnhappy: boolean;
 }
 
 /** A task is prepared while others run; of short tasks several are held ready, so that a slot never waits for a claim. */
 const SHORT_TASK_MS = 50;
 const MAX_AHEAD = 64;
+/** Of their inputs so many bytes, or those of one task, lie on disk before a host has begun with them. */
+const AHEAD_BYTES = 256 * 1024 ** 2;
 const ERROR_PAUSE_MS = 1_000;
 const RELEASE_DELAY_MS = 2_000;
 /** After its grace, a drain waits this long for a database that is away. */
@@ -87,7 +94,9 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const dispatch = openPostgresDispatch({ database, notifier, workerId: id, lanes, notify: options.notify });
   const leases = openLeases({ database, workerId: id, onError: warn("leases could not be renewed or checked") });
   const plans = openPlans(database);
-  const unhappy = new Set<string>();
+  const ahead = openByteBudget(options.aheadBytes ?? AHEAD_BYTES);
+  /** By task and epoch: an earlier holding of the same task may still be ending here. */
+  const running = new Map<string, RunningTask>();
   const batches = openCommitter({
     ...options,
     workerId: id,
@@ -98,7 +107,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     },
   });
   const committer = countOutcomes(batches, ({ taskId, succeeded, failures }) => {
-    if (!succeeded) unhappy.add(taskId);
+    for (const one of running.values()) if (one.lease.taskId === taskId) one.isUnhappy = !succeeded;
     for (const [failureClass, items] of failures) observe.failed(failureClass, items);
   });
   const announce = (ready: Iterable<string>) => dispatch.announce(ready);
@@ -107,8 +116,6 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const touching = setInterval(() => void touchWorker(database, id).catch(warn("the worker could not report in")), RENEW_MS);
 
   const stopClaiming = new AbortController();
-  /** By task and epoch: an earlier holding of the same task may still be ending here. */
-  const running = new Map<string, RunningTask>();
   /** The last claim failed, and may have committed all the same. */
   let claimUnknown = false;
   let averageMs = 1_000;
@@ -129,17 +136,18 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       if (one) one.isStarted = true;
     };
     const signal = AbortSignal.any([held, giveUp.signal]);
-    const ended = runTask({ ...options, plans, committer, onStarted }, task, signal).then(async (end) => {
+    const ended = runTask({ ...options, plans, committer, ahead, onStarted }, task, signal).then(async (end) => {
       leases.remove(lease);
       const milliseconds = performance.now() - started;
-      averageMs = averageMs * 0.8 + milliseconds * 0.2;
-      const failed = unhappy.delete(task.id);
+      // What was handed back at once says nothing about how long tasks take.
+      if (end === "committed") averageMs = averageMs * 0.8 + milliseconds * 0.2;
+      const failed = running.get(key)?.isUnhappy;
       observe.ended({ kind: task.kind, outcome: end !== "committed" ? end : failed ? "failed" : "succeeded", milliseconds });
       if (end === "given_up") await handBack(task, giveUp.signal.aborted ? 0 : RELEASE_DELAY_MS);
       running.delete(key);
       placeFreed.resolve();
     });
-    running.set(key, { lease, giveUp, ended, isStarted: false });
+    running.set(key, { lease, giveUp, ended, isStarted: false, isUnhappy: false });
   }
 
   /** Tries while the database is away and we are not told to go; the fence makes a late call harmless. */

@@ -25,6 +25,8 @@ export interface PrepareOptions {
   readonly signal: AbortSignal;
   /** The task was handed back too often: an entry whose object the store does not give now is then missing as well. */
   readonly isLastTry: boolean;
+  /** Waits until so many bytes may be fetched. */
+  readonly room: (bytes: number) => Promise<void>;
 }
 
 interface PrepareServices {
@@ -60,6 +62,7 @@ export async function prepare(services: PrepareServices, task: ClaimedTask, opti
       if (failure) missing.set(index, failure);
     });
   });
+  await options.room(entries.reduce((sum, entry) => sum + entry.sizeBytes, 0));
   await inParallel(fetches, options.signal);
   return { entries: entries.filter(({ index }) => !missing.has(index)), missing };
 }
@@ -74,7 +77,7 @@ function entryOf(manifest: FileManifest, place: { index: number; path: string; f
 async function fetchEntry(
   store: ObjectStore,
   manifest: FileManifest,
-  { path, signal, isLastTry }: Omit<PrepareOptions, "folder"> & { readonly path: string },
+  { path, signal, isLastTry }: Pick<PrepareOptions, "signal" | "isLastTry"> & { readonly path: string },
 ): Promise<Failure | undefined> {
   try {
     await materialise(manifest, store, { path, signal });

@@ -11,6 +11,7 @@ import type { StageRun } from "../processors/stage-run.ts";
 import { MAX_HANDBACKS } from "../queue/release.ts";
 import type { ClaimedTask } from "../queue/task.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
+import type { ByteBudget } from "./byte-budget.ts";
 import type { Committer } from "./committer.ts";
 import type { HostPool } from "./host/pool.ts";
 import { discardKept, keepOutputs, type Kept } from "./keep-outputs.ts";
@@ -25,6 +26,8 @@ export interface TaskServices {
   readonly hosts: HostPool;
   readonly plans: Plans;
   readonly committer: Committer;
+  /** Inputs on disk of tasks that no host has begun with. */
+  readonly ahead: ByteBudget;
   readonly log: Logger;
   /** A host has begun with the task; from then on a drain waits for it. */
   readonly onStarted?: () => void;
@@ -58,11 +61,20 @@ interface PlannedTask {
 
 async function runInFolder(services: TaskServices, planned: PlannedTask, signal: AbortSignal): Promise<TaskEnd> {
   const folder = await services.hosts.taskFolder();
+  const place = services.ahead.place(signal);
+  const onStarted = () => {
+    place.leave();
+    services.onStarted?.();
+  };
   try {
-    const prepared = await prepare(services, planned.task, { folder: folder.path, signal, isLastTry: isLastTry(planned.task) });
+    const prepared = await prepare(services, planned.task, {
+      ...{ folder: folder.path, signal, isLastTry: isLastTry(planned.task) },
+      room: (bytes) => place.take(bytes),
+    });
     await failpoint("task-after-prepare");
-    return await runSteps(services, { ...planned, prepared, folder: folder.path }, signal);
+    return await runSteps({ ...services, onStarted }, { ...planned, prepared, folder: folder.path }, signal);
   } finally {
+    place.leave();
     await folder.remove();
   }
 }
