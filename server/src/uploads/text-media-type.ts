@@ -50,7 +50,7 @@ function decode(head: Buffer): string {
   return new TextDecoder("utf-8").decode(head);
 }
 
-/** A root that stands later is not looked for: 64 KiB of empty comments took 130 ms of the event loop, these bounds 0.1 ms. */
+/** A root that stands later is not looked for: 64 KiB of empty comments took 130 ms of the event loop, now less than 2. */
 const PROLOGUE_CHARACTERS = 4_096;
 const PROLOGUE_PARTS = 16;
 
