@@ -47,12 +47,13 @@ await runProcess(
     const workers = Array.from({ length: config.workers.count }, (_unused, index) => run(`worker ${index + 1}`, "./worker.ts"));
     shutdown.add("the workers", async () => void (await Promise.all(workers.map((worker) => worker.stop(WORKERS_STOP_MS)))));
     const metricsPort = await serveWorkersMetrics(workers, { config, log, shutdown });
-    const { first, setAddress } = await prepared;
+    const { key, setAddress } = await prepared;
     const [{ port: taken }, ...notes] = await Promise.all([api.ready, ...workers.map((worker) => worker.ready)]);
     port = taken ?? port;
     const sandbox = notes[0]?.note ?? "bwrap: processors have no network and see only their own files";
     await setAddress(addressOf(config, port));
-    console.log(summary({ config, port, metricsPort, first, sandbox }));
+    console.log(summary({ config, port, metricsPort, first: key.first, sandbox }));
+    await key.shown();
   },
   { stopWithinMs: STOP_WITHIN_MS },
 );

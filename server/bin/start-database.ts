@@ -4,7 +4,8 @@ import { openDatabase } from "../src/db/database.ts";
 import { startEmbedded } from "../src/db/embedded.ts";
 import { migrate } from "../src/db/migrate.ts";
 import type { Shutdown } from "../src/shutdown.ts";
-import { bootstrap, type Bootstrap } from "../src/tenants/bootstrap.ts";
+import { bootstrap } from "../src/tenants/bootstrap.ts";
+import { firstKey, type FirstKey } from "./first-key.ts";
 
 /** The database writes what it holds, within this. */
 const DATABASE_STOP_MS = 750;
@@ -12,7 +13,7 @@ const DATABASE_STOP_MS = 750;
 export interface PreparedDatabase {
   /** What the other processes log in with. */
   readonly databaseUrl: string;
-  readonly first: Bootstrap;
+  readonly key: FirstKey;
   readonly setAddress: (address: string) => Promise<void>;
 }
 
@@ -28,13 +29,13 @@ export async function prepareDatabase(config: Config, surroundings: DatabaseSurr
   const { url, adminUrl } = config.database;
   if (url !== undefined) {
     await migrate(adminUrl === undefined ? { url } : { url: adminUrl, login: loginOf(url) });
-    return { databaseUrl: url, first: await makeWayIn(url, config), setAddress: () => Promise.resolve() };
+    return { databaseUrl: url, key: await makeWayIn(url, config), setAddress: () => Promise.resolve() };
   }
   const embedded = await startStoppable(config, surroundings);
   await migrate({ url: embedded.adminUrl, login: embedded.login });
   return {
     databaseUrl: embedded.url,
-    first: await makeWayIn(embedded.url, config),
+    key: await makeWayIn(embedded.url, config),
     setAddress: (address) => embedded.setAddress(address),
   };
 }
@@ -61,13 +62,15 @@ async function startStoppable(config: Config, { log, shutdown, address }: Databa
   return embedded;
 }
 
-async function makeWayIn(url: string, config: Config): Promise<Bootstrap> {
+async function makeWayIn(url: string, config: Config): Promise<FirstKey> {
   const database = openDatabase({ url, applicationName: "filemill-all", maxConnections: 1 });
   try {
-    return await bootstrap(database, {
-      dataFolder: config.dataFolder,
-      ...(config.bootstrapKey !== undefined && { chosenKey: config.bootstrapKey }),
-    });
+    const { dataFolder, bootstrapKey } = config;
+    // A chosen key is known to who chose it.
+    if (bootstrapKey !== undefined) {
+      return { first: await bootstrap(database, { dataFolder, chosenKey: bootstrapKey }), shown: async () => undefined };
+    }
+    return await firstKey(dataFolder, () => bootstrap(database, { dataFolder }));
   } finally {
     await database.close();
   }
