@@ -7,6 +7,7 @@ import { openEngine, type Engine } from "../../test/engine/engine.ts";
 import { openPlatform, type Platform } from "../../test/engine/platform.ts";
 import { sql } from "../db/sql.ts";
 import { StorageError } from "../errors.ts";
+import { cancelJob } from "../jobs/cancel.ts";
 import { MAX_HANDBACKS } from "../queue/release.ts";
 import { objectPath } from "../storage/disk-layout.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
@@ -17,6 +18,8 @@ let platform: Platform;
 let tenantId: string;
 /** Keys that the store does not give at the moment. */
 const refused = new Set<string>();
+/** Keys that were asked for. */
+const fetched: string[] = [];
 beforeAll(async () => {
   clone = await cloneDatabase();
   engine = openEngine(clone.database);
@@ -25,10 +28,13 @@ beforeAll(async () => {
   const { store } = platform;
   const moody: ObjectStore = {
     ...store,
-    get: (key, options) =>
-      refused.has(key) ? Promise.reject(new StorageError("unavailable", `get ${key}: the store is away`)) : store.get(key, options),
+    async get(key, options) {
+      if (refused.has(key)) throw new StorageError("unavailable", `get ${key}: the store is away`);
+      fetched.push(key);
+      return await store.get(key, options);
+    },
   };
-  await platform.worker({ store: moody });
+  await platform.worker({ store: moody, aheadBytes: 100_000 });
 });
 afterAll(async () => {
   await platform.close();
@@ -138,4 +144,24 @@ test("the objects of a completion that the database refuses are deleted", async 
   expect(await platform.ended(jobId)).toBe("failed");
   expect(await ordinalsOf(jobId)).toEqual([0, 2]);
   expect(await keys()).toBe(before + 2);
+});
+
+test("of many claimed tasks only so many bytes of input are fetched before a host is free", async () => {
+  // Short ones first, so that many are claimed ahead.
+  const tiny = await Promise.all(Array.from({ length: 40 }, (_unused, index) => platform.put(tenantId, `tiny-${index}`, "x")));
+  const short = { steps: { same: { use: "demo.noop", batch: { items: 1 } } } };
+  expect(await platform.ended(await platform.submit(tenantId, short, tiny))).toBe("completed");
+  const large = await Promise.all(
+    Array.from({ length: 12 }, (_unused, index) => platform.put(tenantId, `large-${index}`, "x".repeat(60_000))),
+  );
+  fetched.length = 0;
+  const slow = { steps: { sleep: { use: "demo.sleep", with: { ms: 60_000 }, batch: { items: 1 } } } };
+  const jobId = await platform.submit(tenantId, slow, large);
+  const running = sql`SELECT 1 FROM tasks WHERE job_id = ${jobId}::uuid AND status = 'running'`;
+  // Two run, at least two more are held; one of those is fetched, as the budget has no room for two.
+  await expect.poll(async () => (await engine.rows(running)).length, { timeout: 5_000 }).toBeGreaterThan(3);
+  await expect.poll(() => fetched.length, { timeout: 5_000 }).toBe(3);
+  expect(fetched).toHaveLength(3);
+  await cancelJob(clone.database, { tenantId, jobId, actor: "key_test" });
+  expect(await platform.ended(jobId)).toBe("cancelled");
 });
