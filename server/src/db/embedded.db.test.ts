@@ -78,7 +78,7 @@ test("a new database is durable, has checksums, sorts by code point, and asks fo
     await ask(
       adminUrl,
       `SELECT name, setting FROM pg_settings
-      WHERE name IN ('fsync', 'synchronous_commit', 'full_page_writes', 'data_checksums', 'server_encoding', 'listen_addresses', 'unix_socket_directories') ORDER BY name`,
+      WHERE name IN ('fsync', 'synchronous_commit', 'full_page_writes', 'data_checksums', 'server_encoding', 'listen_addresses', 'unix_socket_directories', 'tcp_keepalives_idle', 'tcp_keepalives_interval', 'tcp_keepalives_count') ORDER BY name`,
     ),
   ).toEqual([
     { name: "data_checksums", setting: "on" },
@@ -87,6 +87,9 @@ test("a new database is durable, has checksums, sorts by code point, and asks fo
     { name: "listen_addresses", setting: "127.0.0.1" },
     { name: "server_encoding", setting: "UTF8" },
     { name: "synchronous_commit", setting: "on" },
+    { name: "tcp_keepalives_count", setting: "3" },
+    { name: "tcp_keepalives_idle", setting: "10" },
+    { name: "tcp_keepalives_interval", setting: "5" },
     { name: "unix_socket_directories", setting: "" },
   ]);
   expect(await ask(url, "SELECT 'Z' < 'a' AS by_code_point, upper('é') AS upper")).toEqual([{ by_code_point: true, upper: "É" }]);

@@ -103,7 +103,10 @@ async function makeRoles(client: pg.Client, login: LoginRole | undefined): Promi
 }
 
 async function applyNext(client: pg.Client, migrations: readonly Migration[]): Promise<string | undefined> {
-  await client.query(`BEGIN; SET LOCAL ROLE filemill_owner; SELECT pg_advisory_xact_lock(${LOCK})`);
+  // A migrator that stops between two statements keeps the others waiting for a minute, not for ever.
+  await client.query(
+    `BEGIN; SET LOCAL ROLE filemill_owner; SET LOCAL idle_in_transaction_session_timeout = 60000; SELECT pg_advisory_xact_lock(${LOCK})`,
+  );
   try {
     const next = nextMigration(migrations, await readApplied(client));
     if (next) {
