@@ -125,6 +125,8 @@ describe("an API that is killed", { timeout: 60_000 }, () => {
     "job-delete-after-commit": (failpoint) => jobDeletion(failpoint, { job: 404, again: 404 }),
     "pipeline-before-commit": (failpoint) => pipelinePut(failpoint, { stored: 404, again: 201 }),
     "pipeline-after-commit": (failpoint) => pipelinePut(failpoint, { stored: 200, again: 200 }),
+    "pipeline-delete-before-commit": (failpoint) => pipelineDeletion(failpoint, { left: 200, again: 204 }),
+    "pipeline-delete-after-commit": (failpoint) => pipelineDeletion(failpoint, { left: 404, again: 404 }),
   };
 
   test.each(IN_REQUESTS)("at %s", (failpoint) => scenarios[failpoint](failpoint));
@@ -191,16 +193,28 @@ async function jobDeletion(failpoint: string, { job, again }: { job: number; aga
 }
 
 async function pipelinePut(failpoint: string, { stored, again }: { stored: number; again: number }): Promise<void> {
-  const put = (url: string) =>
-    call(url, `/pipelines/${failpoint}`, {
-      method: "PUT",
-      body: JSON.stringify(PIPELINE),
-      headers: { "content-type": "application/json" },
-    });
+  const put = (url: string) => putPipeline(url, failpoint);
   await dieOf(failpoint, put);
   expect((await call(healthy, `/pipelines/${failpoint}`)).status).toBe(stored);
   const answer = await put(healthy);
   expect(answer.status).toBe(again);
   expect(await answer.json()).toMatchObject({ version: 1 });
   expect(await auditOf("pipeline.put", `${failpoint}@1`)).toBe(1);
+}
+
+async function pipelineDeletion(failpoint: string, { left, again }: { left: number; again: number }): Promise<void> {
+  const path = `/pipelines/${failpoint}`;
+  expect((await putPipeline(healthy, failpoint)).status).toBe(201);
+  await dieOf(failpoint, (url) => call(url, path, { method: "DELETE" }));
+  expect((await call(healthy, path)).status).toBe(left);
+  expect((await call(healthy, path, { method: "DELETE" })).status).toBe(again);
+  expect(await auditOf("pipeline.delete", failpoint)).toBe(1);
+}
+
+function putPipeline(url: string, name: string): Promise<Response> {
+  return call(url, `/pipelines/${name}`, {
+    method: "PUT",
+    body: JSON.stringify(PIPELINE),
+    headers: { "content-type": "application/json" },
+  });
 }

@@ -55,6 +55,8 @@ export const IN_REQUESTS = [
   "job-delete-after-commit",
   "pipeline-before-commit",
   "pipeline-after-commit",
+  "pipeline-delete-before-commit",
+  "pipeline-delete-after-commit",
 ] as const;
 
 /** What happens around the serving; system.db.test.ts. */

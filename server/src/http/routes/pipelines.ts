@@ -158,7 +158,9 @@ export function pipelinesRoutes({ database, catalogue }: Services): FastifyPlugi
         await database.asTenant(tenantId, async (transaction) => {
           if (!(await deletePipeline(transaction, name))) throw refusal(name);
           await appendAudit(transaction, { tenantId, actor, action: "pipeline.delete", object: name });
+          await failpoint("pipeline-delete-before-commit");
         });
+        await failpoint("pipeline-delete-after-commit");
         return reply.code(204).send();
       },
     );
