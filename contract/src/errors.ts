@@ -8,6 +8,7 @@ export const PROBLEM_STATUS = {
   unauthenticated: 401,
   forbidden: 403,
   not_found: 404,
+  method_not_allowed: 405,
   conflict: 409,
   offset_mismatch: 409,
   precondition_failed: 412,

@@ -167,6 +167,18 @@ describe("what a request says of itself", () => {
     expect(answer.issues).toMatchObject([issue]);
   });
 
+  it.each([
+    ["PATCH", "/files", "GET, HEAD, POST"],
+    ["POST", "/files/file_x", "DELETE, GET, HEAD, PUT"],
+    ["PUT", "/jobs/job_x/cancel", "POST"],
+    ["DELETE", "/files/a/content", "GET, HEAD"],
+    ["PATCH", "/nothing", undefined],
+  ])("%s %s: what the path takes instead", async (method, path, allowed) => {
+    const answer = await tenant.fetch(path, { method });
+    expect([answer.status, answer.headers.get("allow") ?? undefined]).toEqual([allowed === undefined ? 404 : 405, allowed]);
+    expect((await answerOf(answer)).code).toBe(allowed === undefined ? "not_found" : "method_not_allowed");
+  });
+
   it("a pipeline in a form is linted as one in an order", async () => {
     const pipeline = { steps: { a: { use: "image.metdata", neds: [] } } };
     const inForm = await answerOf(await tenant.fetch("/files", form({ pipeline: JSON.stringify(pipeline) })));

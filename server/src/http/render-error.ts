@@ -5,6 +5,7 @@ import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { PROBLEM_STATUS, type Problem as ProblemBody, type ProblemCode } from "@filemill/contract/errors.ts";
 import { isDatabaseAway, isLocked } from "../db/database-errors.ts";
 import { Problem, StorageError } from "../errors.ts";
+import { allowedMethods } from "./allowed-methods.ts";
 import { invalidRequest } from "./invalid-request.ts";
 
 /** How long a client should wait for a database or a store to come back. */
@@ -12,9 +13,16 @@ const RETRY_AFTER_SECONDS = 5;
 
 /** Makes every failure of a route an `application/problem+json` answer; the only place that knows HTTP statuses. */
 export function renderErrors(app: FastifyInstance): void {
+  const methodsOf = allowedMethods(app);
   app.setErrorHandler((error, request, reply) => answer(toProblem(error), error, request, reply));
   app.setNotFoundHandler((request, reply) => {
-    const problem = new Problem("not_found", `There is no ${request.method} ${request.url.split("?", 1)[0]}; see /openapi.json.`);
+    const path = request.url.split("?", 1)[0] ?? "";
+    const allowed = methodsOf(path);
+    // RFC 9110 §15.5.6: a 405 says what is allowed.
+    if (allowed.length > 0) reply.header("allow", allowed.join(", "));
+    const code = allowed.length > 0 ? "method_not_allowed" : "not_found";
+    const hint = allowed.length > 0 ? `it takes ${allowed.join(", ")}` : "see /openapi.json";
+    const problem = new Problem(code, `There is no ${request.method} ${path}; ${hint}.`);
     answer(problem, problem, request, reply);
   });
 }
