@@ -20,7 +20,7 @@ export interface LastCallFile {
   close(): void;
 }
 
-/** Behind stdin, stdout, stderr and the IPC channel. */
+/** Behind stdin, stdout, stderr and the channel. */
 export const LAST_CALL_FD = 4;
 const BYTES = 12;
 
