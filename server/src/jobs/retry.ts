@@ -1,6 +1,6 @@
 import { encodeId } from "@filemill/contract/ids.ts";
 import type { JobStatus, TaskKind } from "@filemill/contract/status.ts";
-import type { Database, Transaction } from "../db/database.ts";
+import { LONG_STATEMENT_MS, type Database, type Transaction } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import { notFound, Problem } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
@@ -25,24 +25,28 @@ export interface Retry {
  * lanes to announce and the number of tasks made ready. Throws Problem not_found, or conflict where nothing can be retried.
  */
 export async function retryJob(database: Database, retry: Retry): Promise<{ lanes: Set<string>; tasks: number }> {
-  const result = await database.asTenant(retry.tenantId, async (transaction) => {
-    const plan = await planOf(transaction, retry.jobId);
-    const dead = await lockDeadTasks(transaction, retry);
-    const rows = (await lockStages(transaction, [retry.jobId]).catch(refuseCancelled(retry.jobId))).get(retry.jobId) ?? [];
-    if (dead.length === 0) {
-      throw new Problem("conflict", `The job "${encodeId("job", retry.jobId)}" has no dead items to retry.`);
-    }
-    await revive(transaction, dead, rows);
-    reopen(plan, rows);
-    await dropPlaceholders(transaction, retry.jobId, rows);
-    await writeStages(transaction, rows);
-    await reopenJob(transaction, retry, dead.length);
-    const advance = newAdvance({ jobId: retry.jobId, tenantId: retry.tenantId, priority: 0, plan });
-    const { lanes } = await advanceJobs(transaction, [advance]);
-    for (const task of dead) lanes.add(task.lane);
-    await failpoint("retry-before-commit");
-    return { lanes, tasks: dead.length };
-  });
+  const result = await database.asTenant(
+    retry.tenantId,
+    async (transaction) => {
+      const plan = await planOf(transaction, retry.jobId);
+      const dead = await lockDeadTasks(transaction, retry);
+      const rows = (await lockStages(transaction, [retry.jobId]).catch(refuseCancelled(retry.jobId))).get(retry.jobId) ?? [];
+      if (dead.length === 0) {
+        throw new Problem("conflict", `The job "${encodeId("job", retry.jobId)}" has no dead items to retry.`);
+      }
+      await revive(transaction, dead, rows);
+      reopen(plan, rows);
+      await dropPlaceholders(transaction, retry.jobId, rows);
+      await writeStages(transaction, rows);
+      await reopenJob(transaction, retry, dead.length);
+      const advance = newAdvance({ jobId: retry.jobId, tenantId: retry.tenantId, priority: 0, plan });
+      const { lanes } = await advanceJobs(transaction, [advance]);
+      for (const task of dead) lanes.add(task.lane);
+      await failpoint("retry-before-commit");
+      return { lanes, tasks: dead.length };
+    },
+    { statementMs: LONG_STATEMENT_MS },
+  );
   await failpoint("retry-after-commit");
   return result;
 }

@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import type { Database } from "../db/database.ts";
+import { LONG_STATEMENT_MS, type Database } from "../db/database.ts";
 import { isDatabaseAway } from "../db/database-errors.ts";
 import { sql } from "../db/sql.ts";
 import { failpoint } from "../failpoint.ts";
@@ -50,6 +50,8 @@ export interface CommitterOptions {
 /** Tasks a transaction: 64 measured 11,007 tasks/s on one job where 16 gave 5,254; more only makes others wait longer. */
 const MAX_BATCH = 64;
 const AWAY_RETRY_MS = 500;
+/** The end of a fan-out may make very many tasks; a commit that always ran out of time would be tried for ever. */
+const LIMITS = { statementMs: LONG_STATEMENT_MS };
 
 interface Waiting {
   readonly completion: Completion;
@@ -156,7 +158,7 @@ async function commitOnce(options: CommitterOptions, batch: readonly Waiting[]):
     );
     await failpoint("commit-before-commit");
     return { held: ours, settled: result };
-  });
+  }, LIMITS);
   await failpoint("commit-after-commit");
   if (settled) options.onSettled({ ...settled, milliseconds: performance.now() - started });
   for (const { completion, done } of batch) {
