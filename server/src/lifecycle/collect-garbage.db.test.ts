@@ -1,5 +1,4 @@
 import { readdir, utimes, writeFile } from "node:fs/promises";
-import { hostname } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import pg from "pg";
@@ -247,22 +246,16 @@ describe("intermediates", () => {
   });
 });
 
-test("temp files of dead writers go, those of living ones stay", async () => {
-  const [mine = ""] = await temporary("5.living");
-  await temporary(`${2 ** 22 + 1}.dead`);
+test("temp files that nobody writes any more go, young ones stay", async () => {
+  const folder = join(platform.storeFolder, "tmp");
+  for (const name of ["of-a-run.young", "of-a-run.old"]) await writeFile(join(folder, name), "half");
+  const hoursAgo = new Date(Date.now() - 2 * 60 * 60 * 1_000);
+  await utimes(join(folder, "of-a-run.old"), hoursAgo, hoursAgo);
   await collect();
-  const left = await readdir(join(platform.storeFolder, "tmp"));
-  expect(left).toContain(mine);
-  expect(left.filter((name) => name.includes("dead"))).toEqual([]);
+  const left = await readdir(folder);
+  expect(left).toContain("of-a-run.young");
+  expect(left).not.toContain("of-a-run.old");
 });
-
-/** A file as another process would write it: `<host>.<pid>.<run>.<name>`. */
-async function temporary(text: string): Promise<string[]> {
-  const [pid, run] = text.split(".");
-  const name = `${hostname().replaceAll(/[^A-Za-z0-9-]/g, "-")}.${run === "living" ? process.ppid : pid}.${run}.x`;
-  await writeFile(join(platform.storeFolder, "tmp", name), "half");
-  return [name];
-}
 
 test("rows that were for a time go, each by its own age", async () => {
   const jobId = await platform.submit(tenantId, { steps: { noop: { use: "demo.sleep", with: { ms: 600_000 } } } }, [
