@@ -7,6 +7,8 @@ export interface RealProcess {
   readonly exited: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
   /** Where an API listens; rejects where it ends before. */
   readonly port: Promise<number>;
+  /** It does its work, and a SIGTERM drains it instead of ending it; rejects where it ends before. */
+  readonly ready: Promise<unknown>;
   output(): string;
   signal(name: NodeJS.Signals): void;
 }
@@ -81,7 +83,13 @@ function start(name: "worker" | "api" | "migrate", env: Record<string, string>):
       resolve({ code, signal });
     });
   });
-  const one: RealProcess = { exited, port: port.promise, output: () => output, signal: (signal) => void child.kill(signal) };
+  const one: RealProcess = {
+    exited,
+    port: port.promise,
+    ready: port.promise,
+    output: () => output,
+    signal: (signal) => void child.kill(signal),
+  };
   running.add(one);
   return one;
 }

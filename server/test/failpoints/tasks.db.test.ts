@@ -80,6 +80,7 @@ async function inTurns<T, R>(all: readonly T[], work: (one: T) => Promise<R>): P
 async function finish(cases: readonly Case[]): Promise<void> {
   const worker = startWorkerProcess(at, { lanes: cases.map((one) => one.lane), slots: 2 });
   const statuses = await Promise.all(cases.map((one) => platform.ended(one.jobId, ENDS_WITHIN_MS)));
+  await worker.ready;
   worker.signal("SIGTERM");
   expect((await worker.exited).code, worker.output()).toBe(0);
   expect(statuses).toEqual(cases.map(() => "completed"));
