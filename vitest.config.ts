@@ -9,6 +9,8 @@ export default defineConfig({
     reporters: ["default", "./scripts/closing-line.ts"],
     pool: "forks",
     maxWorkers: 2,
+    // Processes are killed and timed here, on machines that others may share: one more try, which the report shows.
+    retry: process.env["CI"] === undefined ? 0 : 1,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     dangerouslyIgnoreUnhandledErrors: false,

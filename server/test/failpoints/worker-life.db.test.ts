@@ -62,6 +62,7 @@ const expire = (jobId: string) =>
 async function finish(lane: string, jobId: string): Promise<void> {
   const worker = start(lane);
   expect(await platform.ended(jobId, 60_000)).toBe("completed");
+  await worker.ready;
   worker.signal("SIGTERM");
   expect((await worker.exited).code, worker.output()).toBe(0);
 }
