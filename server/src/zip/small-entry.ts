@@ -1,7 +1,7 @@
 import { crc32, deflateRawSync } from "node:zlib";
 import { centralHeader, localHeader } from "./zip-records.ts";
 
-/** Up to here a file is packed at once: the streams of one cost 1 ms, more than all else about a small file. */
+/** Up to here a file is packed at once: streams of its own would cost more than all else about a small file. */
 export const SMALL_BYTES = 64 * 1024;
 
 export interface SmallFile {

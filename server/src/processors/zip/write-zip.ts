@@ -23,8 +23,8 @@ const TURN_MS = 20;
  * is held but the list at its end, some 100 bytes a file. Sizes stand in front of the contents, so that an archive
  * can be unpacked as it is read. Rejects the file system's errors and the reason of `signal`.
  *
- * Our own because the kept libraries pass every file through five streams: yazl took 20 s of CPU for 20,000 files of 160
- * bytes, and looks at all entries before each; this takes 1 s.
+ * Our own because yazl took 20 s of CPU for 20,000 files of 160 bytes (streams for each, and a look at all entries before
+ * each), where this took 2.5 s for 70,000.
  */
 export async function writeZip(files: Iterable<FileToZip>, to: { path: string; signal: AbortSignal; done: () => void }): Promise<void> {
   const handle = await open(to.path, "wx");

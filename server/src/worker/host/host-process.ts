@@ -68,7 +68,7 @@ export interface HostExit {
 const START_TIMEOUT_MS = 15_000;
 const GONE_TIMEOUT_MS = 2_000;
 const DISCONNECT_GRACE_MS = 500;
-/** Walking the tree reads a file for each thread, 0.4 ms; a child's memory may be seen that much later. */
+/** Walking the tree reads a file for each thread; a child's memory may be seen that much later. */
 const TREE_WALK_MS = 300;
 const LAST_WORDS_CHARS = 4_000;
 /** One task that floods stderr must not flood the worker's log. */
