@@ -32,6 +32,11 @@ export interface Metrics {
 }
 
 const PREFIX = "filemill_";
+/**
+ * How often the lag of the event loop is looked at. prom-client's own 10 ms wakes an idle process 100 times a second: of
+ * the 2.9 % of a core that an API and two workers took with nothing to do, that was two thirds.
+ */
+const LOOP_LAG_PRECISION_MS = 250;
 /** Statements: 0.5 ms to 5 s. */
 const STATEMENT_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
 /** Pick-up is promised at p99 ≤ 30 ms: fine there. */
@@ -42,7 +47,7 @@ const WORK_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5
 export function createMetrics(): Metrics {
   const registry = new Registry();
   const registers = [registry];
-  collectDefaultMetrics({ register: registry, prefix: PREFIX });
+  collectDefaultMetrics({ register: registry, prefix: PREFIX, eventLoopMonitoringPrecision: LOOP_LAG_PRECISION_MS });
   const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
     new Counter({ name: PREFIX + name, help, labelNames, registers });
   const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>

@@ -17,7 +17,7 @@ export interface KeepOptions {
  * Looking costs one small read of /proc. A server that a killed start left to us is nobody's child any more, so its end
  * can't be waited for; for all others the same is done.
  */
-const LOOK_MS = 500;
+const LOOK_MS = 1_000;
 /** Processes of a killed server end within moments; while they live, PostgreSQL refuses to start another. */
 const RETRY_MS = 250;
 const MAX_RETRY_MS = 5_000;
