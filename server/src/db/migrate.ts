@@ -64,14 +64,17 @@ export async function migrate(options: MigrateOptions): Promise<string[]> {
   }
 }
 
-/** The files of a folder in order; numbers start at 1 and have no gaps. */
+/**
+ * The files of a folder in order; each number is there once. Numbers may be missing: changes that are made side by side land in
+ * any order, and a database takes each file that it lacks.
+ */
 export async function readMigrations(folder: string): Promise<Migration[]> {
   const names = (await readdir(folder)).filter((name) => FILE_NAME.test(name)).sort();
   return Promise.all(
     names.map(async (file, index) => {
       const number = Number(file.slice(0, 4));
-      if (number !== index + 1) {
-        throw new MigrationError("bad_folder", `Migration ${file} should have number ${index + 1}: numbers are unique and without gaps.`);
+      if (names[index - 1]?.startsWith(file.slice(0, 5)) === true) {
+        throw new MigrationError("bad_folder", `Migrations ${names[index - 1]} and ${file} have one number: give the later one the next.`);
       }
       const sql = await readFile(join(folder, file), "utf8");
       return { number, file, sql, sha256: createHash("sha256").update(sql).digest("hex") };
@@ -138,8 +141,9 @@ async function readApplied(client: pg.Client): Promise<AppliedMigration[]> {
 
 /** The first file that the database lacks, or undefined. Throws where the database and the files have parted. */
 function nextMigration(migrations: readonly Migration[], applied: readonly AppliedMigration[]): Migration | undefined {
-  for (const [index, done] of applied.entries()) {
-    const known = migrations[index];
+  const files = new Map(migrations.map((migration) => [migration.number, migration]));
+  for (const done of applied) {
+    const known = files.get(done.number);
     if (!known) {
       throw new MigrationError(
         "newer_database",
@@ -152,8 +156,9 @@ function nextMigration(migrations: readonly Migration[], applied: readonly Appli
         `Migration ${known.file} was changed after it was applied (as ${done.file}). Restore the file; put the change into a new migration.`,
       );
     }
+    files.delete(done.number);
   }
-  return migrations[applied.length];
+  return files.values().next().value;
 }
 
 async function apply(client: pg.Client, migration: Migration): Promise<void> {

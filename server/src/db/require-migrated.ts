@@ -9,8 +9,8 @@ import type { Database } from "./database.ts";
  */
 export async function requireMigrated(database: Database, folder: string = MIGRATIONS_FOLDER): Promise<void> {
   const known = await readMigrations(folder);
-  const applied = await countApplied(database);
-  const missing = known[applied];
+  const applied = await readApplied(database);
+  const missing = known.find((migration) => !applied.has(migration.number));
   if (!missing) return;
   throw new MigrationError(
     "behind",
@@ -21,16 +21,16 @@ export async function requireMigrated(database: Database, folder: string = MIGRA
 /** insufficient_privilege, undefined_object: the login or the role is not there yet, as before the first migration. */
 const NO_ROLE = new Set(["42501", "42704", "22023"]);
 
-async function countApplied(database: Database): Promise<number> {
+async function readApplied(database: Database): Promise<Set<number>> {
   try {
     return await database.asSystem(async (transaction) => {
       const [table] = await transaction.query<{ present: boolean }>(sql`SELECT to_regclass('filemill_migrations') IS NOT NULL AS present`);
-      if (table?.present !== true) return 0;
-      const [row] = await transaction.query<{ count: number }>(sql`SELECT count(*) AS count FROM filemill_migrations`);
-      return row?.count ?? 0;
+      if (table?.present !== true) return new Set();
+      const rows = await transaction.query<{ number: number }>(sql`SELECT number FROM filemill_migrations`);
+      return new Set(rows.map((row) => row.number));
     });
   } catch (error) {
-    if (error instanceof pg.DatabaseError && NO_ROLE.has(error.code ?? "")) return 0;
+    if (error instanceof pg.DatabaseError && NO_ROLE.has(error.code ?? "")) return new Set();
     throw error;
   }
 }
