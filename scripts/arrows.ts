@@ -22,7 +22,7 @@ export const SERVER_FOLDERS: Readonly<Record<string, Folder>> = {
   storage: { may: [] },
   zip: { may: [] },
   processors: { may: ["zip"] },
-  record: { may: ["db"] },
+  record: { may: ["db"], only: ["storage/stored-content.ts"] },
   tenants: { may: ["record", "db"] },
   queue: { may: ["record", "db"] },
   jobs: { may: ["queue", "tenants", "record", "db"], only: DECLARATIONS },

@@ -11,7 +11,9 @@ import { laneBacklog } from "../src/jobs/queries-tasks.ts";
 import { loadCatalogue } from "../src/processors/catalogue.ts";
 import { READY_CHANNEL } from "../src/queue/postgres-dispatch.ts";
 import { createStatus } from "../src/status/status.ts";
+import { createContentStore } from "../src/storage/content-store.ts";
 import { openDiskStore } from "../src/storage/disk.ts";
+import { createObjectStores } from "../src/storage/object-stores.ts";
 import { openLog } from "../src/telemetry/log.ts";
 import { createMetrics } from "../src/telemetry/metrics.ts";
 import { bootstrap } from "../src/tenants/bootstrap.ts";
@@ -64,6 +66,7 @@ await runProcess(
 
     const app = await buildApp({
       database,
+      contents: createContentStore({ stores: createObjectStores([{ store }]) }),
       store,
       catalogue: await loadCatalogue(config.workers.extraProcessors),
       log,

@@ -5,7 +5,9 @@ import { requireMigrated } from "../src/db/require-migrated.ts";
 import { installFailpoint } from "../src/failpoint.ts";
 import { loadCatalogue } from "../src/processors/catalogue.ts";
 import type { Shutdown } from "../src/shutdown.ts";
+import { createContentStore } from "../src/storage/content-store.ts";
 import { openDiskStore } from "../src/storage/disk.ts";
+import { createObjectStores } from "../src/storage/object-stores.ts";
 import { openLog } from "../src/telemetry/log.ts";
 import { createMetrics, type Metrics } from "../src/telemetry/metrics.ts";
 import { serveMetrics } from "../src/telemetry/serve-metrics.ts";
@@ -62,7 +64,7 @@ await runProcess(
     metrics.beforeRender(() => metrics.hostsAre(countHosts(hosts)));
     const worker = await startWorker({
       database,
-      store,
+      contents: createContentStore({ stores: createObjectStores([{ store }]) }),
       catalogue,
       hosts,
       lanes,

@@ -9,14 +9,17 @@ import { loadCatalogue } from "../src/processors/catalogue.ts";
 import { createStatus } from "../src/status/status.ts";
 import { openDiskStore } from "../src/storage/disk.ts";
 import { createMetrics } from "../src/telemetry/metrics.ts";
+import { contentsIn } from "./contents-in.ts";
 
 const [url = "", folder = ""] = process.argv.slice(2);
 const database = openDatabase({ url, applicationName: "large-transfer" });
 const log = pino({ level: "silent" });
+const store = await openDiskStore({ folder });
 const metrics = createMetrics();
 const app = await buildApp({
   database,
-  store: await openDiskStore({ folder }),
+  contents: contentsIn(store),
+  store,
   catalogue: await loadCatalogue(),
   log,
   metrics,

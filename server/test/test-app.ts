@@ -15,6 +15,7 @@ import { openDiskStore } from "../src/storage/disk.ts";
 import type { ObjectStore } from "../src/storage/object-store.ts";
 import { createMetrics } from "../src/telemetry/metrics.ts";
 import { createKey } from "../src/tenants/api-keys.ts";
+import { contentsIn } from "./contents-in.ts";
 import { cloneDatabase, type ClonedDatabase } from "./database.ts";
 
 /** The whole API on a database and a disk store of its own, listening on a free port. */
@@ -68,11 +69,13 @@ export async function startTestApp(
   const logged: Record<string, unknown>[] = [];
   const log = pino({ level: "debug" }, { write: (line: string) => void logged.push(JSON.parse(line)) });
   const real = await openDiskStore({ folder });
+  const store = given.store?.(real) ?? real;
   const metrics = createMetrics();
   const status = createStatus({ database: cloned.database, log, metrics, listen: false });
   const services: Services = {
     database: cloned.database,
-    store: given.store?.(real) ?? real,
+    contents: contentsIn(store),
+    store,
     catalogue: await loadCatalogue(),
     log,
     metrics,

@@ -10,7 +10,7 @@ import type { ClaimedTask } from "@filemill/server/src/queue/task.ts";
 import { openCommitter, type Committer } from "@filemill/server/src/worker/committer.ts";
 import type { QueuePeer } from "../peers/peer.ts";
 import { addTenant, LANE, noopPlan, submitNoop } from "./noop-job.ts";
-import { noStore } from "./no-store.ts";
+import { noContents } from "./no-contents.ts";
 
 /** Tasks that this worker has taken and not yet finished; with step hosts it is the number of slots. */
 const IN_HAND = 256;
@@ -109,7 +109,7 @@ function openWorker(database: Database): BenchWorker {
   const notifier: Notifier = openNotifier(database, { enabled: true });
   const dispatch = openPostgresDispatch({ database, notifier, workerId, lanes: [LANE], notify: true });
   const log = pino({ level: "warn" }, pino.destination(2));
-  const committer = openCommitter({ database, store: noStore, workerId, log, onSettled: () => undefined });
+  const committer = openCommitter({ database, contents: noContents, workerId, log, onSettled: () => undefined });
   return {
     dispatch,
     committer,

@@ -2,12 +2,15 @@ import type { Logger } from "pino";
 import type { Database } from "../db/database.ts";
 import type { Catalogue } from "../processors/catalogue.ts";
 import type { Status } from "../status/status.ts";
+import type { ContentStore } from "../storage/content-store.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
 /** What the routes need; composed once in bin/. */
 export interface Services {
   readonly database: Database;
+  readonly contents: ContentStore;
+  /** Asked whether it takes bytes; all content goes through `contents`. */
   readonly store: ObjectStore;
   readonly catalogue: Catalogue;
   readonly log: Logger;

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { cloneDatabase, type ClonedDatabase } from "../../test/database.ts";
+import { contentsIn } from "../../test/contents-in.ts";
 import { createMemoryStore } from "../../test/memory-store.ts";
 import type { Database, Transaction } from "../db/database.ts";
 import { sql, type Statement } from "../db/sql.ts";
@@ -119,6 +120,6 @@ test.each([0, LARGE / 2, LARGE - 100])(
 
 test("whether a file is needed costs what the tenant's open jobs hold", async () => {
   const { database, rows } = counting();
-  await deleteFile({ database, store: createMemoryStore() }, { tenantId: tenant(1), id: FILE, actor: "key_x" });
+  await deleteFile({ database, contents: contentsIn(createMemoryStore()) }, { tenantId: tenant(1), id: FILE, actor: "key_x" });
   expect(rows()).toBeLessThan(6_000);
 });

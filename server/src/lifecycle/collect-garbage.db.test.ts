@@ -42,7 +42,7 @@ const collect = (graceMs = HOUR_MS) =>
 /** An upload that got no further than its bytes. */
 async function unrecorded(text = LARGE) {
   const file = await receiveFile(Readable.from([Buffer.from(text)], { objectMode: false }), {
-    store: platform.store,
+    contents: platform.contents,
     tenantId,
     name: "left.txt",
     metadata: {},

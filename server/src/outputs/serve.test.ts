@@ -3,19 +3,21 @@ import { buffer } from "node:stream/consumers";
 import { Readable } from "node:stream";
 import { beforeAll, describe, expect, it } from "vitest";
 import { createMemoryStore } from "../../test/memory-store.ts";
-import type { ObjectStore } from "../storage/object-store.ts";
+import { contentsIn } from "../../test/contents-in.ts";
+import type { ContentStore } from "../storage/content-store.ts";
 import { parseRange } from "./byte-range.ts";
-import { openContent, type FileManifest } from "./content.ts";
+import type { FileManifest } from "./content.ts";
 import { serveContent } from "./serve.ts";
 
 const SIZES = [10, 7, 3];
 const content = randomBytes(20);
 const etag = `"${"ab".repeat(32)}"`;
 
-let store: ObjectStore;
+let contents: ContentStore;
 let manifest: FileManifest;
 beforeAll(async () => {
-  store = createMemoryStore();
+  const store = createMemoryStore();
+  contents = contentsIn(store);
   let offset = 0;
   const segments = [];
   for (const [index, sizeBytes] of SIZES.entries()) {
@@ -25,11 +27,14 @@ beforeAll(async () => {
     offset += sizeBytes;
   }
   const sha256 = Buffer.from("ab".repeat(32), "hex");
-  manifest = { id: "f", name: "photo.png", sizeBytes: 20, sha256, mediaType: "image/png", origin: "upload", inline: null, segments };
+  manifest = {
+    ...{ id: "f", tenantId: "t", name: "photo.png", sizeBytes: 20, sha256, mediaType: "image/png" },
+    ...{ origin: "upload", inline: null, segments },
+  };
 });
 
 async function get(headers: Record<string, string> = {}, of: FileManifest = manifest, method = "GET") {
-  const served = await serveContent(of, store, { method, headers });
+  const served = await serveContent(of, contents, { method, headers });
   return { ...served, body: served.body && (await buffer(served.body)) };
 }
 
@@ -40,7 +45,7 @@ describe("ranges", () => {
       for (let end = start; end < 20; end++) {
         const expected = content.subarray(start, end + 1);
         for (const of of [manifest, inline])
-          expect((await buffer(await openContent(of, store, { range: { start, end } }))).equals(expected)).toBe(true);
+          expect((await buffer(await contents.read(of, { range: { start, end } }))).equals(expected)).toBe(true);
       }
     }
   });

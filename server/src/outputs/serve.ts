@@ -1,9 +1,10 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Readable } from "node:stream";
 import { create as contentDisposition } from "content-disposition";
-import type { ByteRange, ObjectStore } from "../storage/object-store.ts";
+import type { ContentStore } from "../storage/content-store.ts";
+import type { ByteRange } from "../storage/object-store.ts";
 import { parseRange } from "./byte-range.ts";
-import { openContent, type FileManifest } from "./content.ts";
+import type { FileManifest } from "./content.ts";
 
 export interface ServedContent {
   readonly status: 200 | 206 | 304 | 412 | 416;
@@ -30,7 +31,7 @@ const INERT_HEADERS = {
  */
 export async function serveContent(
   manifest: FileManifest,
-  store: ObjectStore,
+  contents: ContentStore,
   request: { method: string; headers: IncomingHttpHeaders },
 ): Promise<ServedContent> {
   const etag = `"${manifest.sha256.toString("hex")}"`;
@@ -47,7 +48,7 @@ export async function serveContent(
   };
   if (range === "whole") {
     const whole = { status: 200, headers: { ...headers, "content-length": String(manifest.sizeBytes) } } as const;
-    return request.method === "HEAD" ? whole : { ...whole, body: await openContent(manifest, store) };
+    return request.method === "HEAD" ? whole : { ...whole, body: await contents.read(manifest) };
   }
   return {
     status: 206,
@@ -56,7 +57,7 @@ export async function serveContent(
       "content-length": String(range.end - range.start + 1),
       "content-range": `bytes ${range.start}-${range.end}/${manifest.sizeBytes}`,
     },
-    body: await openContent(manifest, store, { range }),
+    body: await contents.read(manifest, { range }),
   };
 }
 

@@ -1,11 +1,10 @@
 import { pipeline, Readable } from "node:stream";
-import { buffer } from "node:stream/consumers";
 import { setImmediate as turn } from "node:timers/promises";
 import { crc32, createDeflateRaw } from "node:zlib";
-import type { ObjectStore } from "../storage/object-store.ts";
+import type { ContentStore } from "../storage/content-store.ts";
 import { SMALL_BYTES, smallEntry } from "../zip/small-entry.ts";
 import { centralHeader, endRecords, LARGE_BYTES, localHeader, sizesRecord, UNREAD } from "../zip/zip-records.ts";
-import { openContent, type FileManifest } from "./content.ts";
+import type { FileManifest } from "./content.ts";
 
 export interface ZipEntry {
   /** Made safe and unique here; a user's words may be in it. */
@@ -24,8 +23,8 @@ const PACKED = /^(?:image\/(?!svg|bmp|tiff)|video\/|audio\/|application\/(?:zip|
  * A zip of the entries as a stream, made while it is read: one file is open at a time, whatever the number, and only the
  * list at its end is held. Fails the stream where an entry can't be read, so that nobody takes half an archive for a whole one.
  */
-export function zipFiles(entries: AsyncIterable<ZipEntry>, store: ObjectStore, signal: AbortSignal): Readable {
-  return Readable.from(inBlocks(zipped(entries, store, signal)), { objectMode: false });
+export function zipFiles(entries: AsyncIterable<ZipEntry>, contents: ContentStore, signal: AbortSignal): Readable {
+  return Readable.from(inBlocks(zipped(entries, contents, signal)), { objectMode: false });
 }
 
 async function* inBlocks(parts: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -42,14 +41,14 @@ async function* inBlocks(parts: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   yield Buffer.concat(block);
 }
 
-async function* zipped(entries: AsyncIterable<ZipEntry>, store: ObjectStore, signal: AbortSignal): AsyncGenerator<Buffer> {
+async function* zipped(entries: AsyncIterable<ZipEntry>, contents: ContentStore, signal: AbortSignal): AsyncGenerator<Buffer> {
   const uniqueName = createUniqueNames();
   const list: Buffer[] = [];
   let offset = 0;
   let lastTurn = performance.now();
   for await (const { path, file } of entries) {
     signal.throwIfAborted();
-    const entry: EntryToZip = { name: uniqueName(safePath(path)), file, compress: !PACKED.test(file.mediaType), offset, store, signal };
+    const entry: EntryToZip = { name: uniqueName(safePath(path)), file, compress: !PACKED.test(file.mediaType), offset, contents, signal };
     const parts = file.sizeBytes <= SMALL_BYTES ? small(entry, list) : streamed(entry, list);
     for await (const part of parts) {
       offset += part.length;
@@ -69,20 +68,20 @@ interface EntryToZip {
   readonly file: FileManifest;
   readonly compress: boolean;
   readonly offset: number;
-  readonly store: ObjectStore;
+  readonly contents: ContentStore;
   readonly signal: AbortSignal;
 }
 
 async function* small(entry: EntryToZip, list: Buffer[]): AsyncGenerator<Buffer> {
-  const { file, store, signal } = entry;
-  const bytes = file.inline ?? (await buffer(await openContent(file, store, { signal })));
+  const { file, contents, signal } = entry;
+  const bytes = await contents.bytes(file, { signal });
   const { parts, record } = smallEntry({ ...entry, bytes });
   list.push(record);
   yield* parts;
 }
 
-async function* streamed({ name, file, compress, offset, store, signal }: EntryToZip, list: Buffer[]): AsyncGenerator<Buffer> {
-  const source = await openContent(file, store, { signal });
+async function* streamed({ name, file, compress, offset, contents, signal }: EntryToZip, list: Buffer[]): AsyncGenerator<Buffer> {
+  const source = await contents.read(file, { signal });
   const entry = { name: Buffer.from(name), deflated: compress, isLarge: file.sizeBytes >= LARGE_BYTES, sizesFollow: true, offset };
   const content = { ...UNREAD };
   async function* counted(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {

@@ -2,6 +2,7 @@ import { encodeId } from "@filemill/contract/ids.ts";
 import type { Metadata } from "@filemill/contract/files.ts";
 import type { Transaction } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
+import type { StoredContent } from "../storage/stored-content.ts";
 import { appendEvents } from "./events.ts";
 
 /** A file whose bytes are durable and whose rows are not there yet. */
@@ -19,14 +20,7 @@ export interface StoredFile {
   readonly jobId?: string;
   readonly step?: string;
   readonly metadata: Metadata;
-  /** What storage/store-content.ts gives. */
-  readonly content: { readonly inline: Buffer } | { readonly segments: readonly Segment[] };
-}
-
-interface Segment {
-  readonly store: string;
-  readonly key: string;
-  readonly sizeBytes: number;
+  readonly content: StoredContent;
 }
 
 /**

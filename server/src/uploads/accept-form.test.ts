@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openContent } from "../outputs/content.ts";
+import { contentsIn, manifestOf } from "../../test/contents-in.ts";
 import { openDiskStore } from "../storage/disk.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { acceptForm } from "./accept-form.ts";
@@ -24,7 +24,7 @@ afterAll(() => rm(folder, { recursive: true }));
 
 function accept(body: Buffer, chunkBytes: number) {
   const upload = { tenantId: TENANT, headers, maxFileBytes: 2 ** 30, maxFilesPerRequest: 10 };
-  return acceptForm(Readable.from(chunksOf(body, chunkBytes), { objectMode: false }), store, upload);
+  return acceptForm(Readable.from(chunksOf(body, chunkBytes), { objectMode: false }), contentsIn(store), upload);
 }
 
 /** As from a socket: every chunk has memory of its own, which the form frees. */
@@ -49,12 +49,7 @@ describe("a form", () => {
     for (const [no, stored] of files.entries()) {
       const expected = contents[no] ?? Buffer.alloc(0);
       expect(stored.sha256.equals(createHash("sha256").update(expected).digest())).toBe(true);
-      const manifest = {
-        ...stored,
-        inline: "inline" in stored.content ? stored.content.inline : null,
-        segments: "segments" in stored.content ? stored.content.segments : [],
-      };
-      expect((await buffer(await openContent(manifest, store))).equals(expected)).toBe(true);
+      expect((await buffer(await contentsIn(store).read(manifestOf(stored)))).equals(expected)).toBe(true);
     }
   });
 

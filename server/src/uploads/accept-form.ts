@@ -6,7 +6,7 @@ import { z } from "zod";
 import { Problem } from "../errors.ts";
 import type { PipelineRequest } from "../jobs/pipelines/resolve.ts";
 import { parseJson } from "../parse-json.ts";
-import type { ObjectStore } from "../storage/object-store.ts";
+import type { ContentStore } from "../storage/content-store.ts";
 import { discardFiles } from "./commit.ts";
 import { freeChunk } from "./free-chunk.ts";
 import { readMultipart, type MultipartForm } from "./multipart.ts";
@@ -33,7 +33,7 @@ export interface AcceptedForm {
  * nothing is recorded yet; when it rejects, nothing is left. Throws as readMultipart and receiveFile do, and Problem
  * `validation_failed` where a field does not say what it should.
  */
-export async function acceptForm(body: Readable, store: ObjectStore, upload: FormUpload): Promise<AcceptedForm> {
+export async function acceptForm(body: Readable, contents: ContentStore, upload: FormUpload): Promise<AcceptedForm> {
   const files: StoredFile[] = [];
   try {
     const form = await readMultipart(body, {
@@ -43,7 +43,7 @@ export async function acceptForm(body: Readable, store: ObjectStore, upload: For
       maxFileBytes: upload.maxFileBytes,
       onFile: async (content, name) => {
         const { tenantId, maxFileBytes: maxBytes } = upload;
-        files.push(await receiveFile(content, { store, tenantId, name, metadata: {}, maxBytes, release: freeChunk }));
+        files.push(await receiveFile(content, { contents, tenantId, name, metadata: {}, maxBytes, release: freeChunk }));
       },
     });
     if (files.length === 0) throw new Problem("validation_failed", 'The form holds no file; add at least one part named "file".');
@@ -51,7 +51,7 @@ export async function acceptForm(body: Readable, store: ObjectStore, upload: For
     const pipeline = readPipeline(form);
     return { files: files.map((file) => ({ ...file, metadata })), metadata, ...(pipeline && { pipeline }) };
   } catch (error) {
-    await discardFiles(store, files);
+    await discardFiles(contents, files);
     throw error;
   }
 }

@@ -6,15 +6,14 @@ import { resolvePipeline, type PipelineRequest } from "../jobs/pipelines/resolve
 import { submitJob } from "../jobs/submit.ts";
 import type { SubmittedJob } from "../jobs/submission.ts";
 import { appendAudits } from "../record/audit.ts";
-import type { ObjectStore } from "../storage/object-store.ts";
+import type { ContentStore } from "../storage/content-store.ts";
 import { insertFiles } from "../record/files.ts";
-import { deleteContent } from "../storage/store-content.ts";
 import { auditOf, recordTogether } from "./record-together.ts";
 import type { StoredFile } from "../record/files.ts";
 
 export interface UploadServices {
   readonly database: Database;
-  readonly store: ObjectStore;
+  readonly contents: ContentStore;
   readonly catalogue: Parameters<typeof resolvePipeline>[2];
 }
 
@@ -57,17 +56,17 @@ export async function commitUpload<Body>(services: UploadServices, upload: Uploa
     const plain = upload.idempotencyKey === undefined && upload.pipeline === undefined;
     const answer = plain ? await recordPlain(services, upload, beforeCommit) : await recordAlone(services, upload, beforeCommit);
     await failpoint("upload-after-commit");
-    if (answer.replayed) await discardFiles(services.store, upload.files);
+    if (answer.replayed) await discardFiles(services.contents, upload.files);
     return { status: answer.status, body: answer.body, lanes: answer.lanes };
   } catch (error) {
-    if (!committing) await discardFiles(services.store, upload.files);
+    if (!committing) await discardFiles(services.contents, upload.files);
     throw error;
   }
 }
 
 /** Deletes the bytes of files that will not be recorded. Never rejects. */
-export async function discardFiles(store: ObjectStore, files: readonly StoredFile[]): Promise<void> {
-  await Promise.all(files.map(({ content }) => deleteContent(store, content)));
+export async function discardFiles(contents: ContentStore, files: readonly StoredFile[]): Promise<void> {
+  await Promise.all(files.map(({ content }) => contents.discard(content)));
 }
 
 interface Recorded<Body> extends CommittedUpload<Body> {

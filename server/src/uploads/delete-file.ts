@@ -5,7 +5,7 @@ import { notFound, Problem } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import { appendAudit } from "../record/audit.ts";
 import { appendEvents } from "../record/events.ts";
-import type { ObjectStore } from "../storage/object-store.ts";
+import type { ContentStore } from "../storage/content-store.ts";
 
 /**
  * Deletes a file: its row stays and says so, its bytes go. The objects are deleted after the commit, so that no row ever
@@ -14,28 +14,28 @@ import type { ObjectStore } from "../storage/object-store.ts";
  * Throws Problem `not_found` where the tenant has no such file that is there, `conflict` where an open job still needs it.
  */
 export async function deleteFile(
-  services: { database: Database; store: ObjectStore },
+  services: { database: Database; contents: ContentStore },
   file: { tenantId: string; id: string; actor: string },
 ): Promise<void> {
   const { tenantId, id, actor } = file;
   const publicId = encodeId("file", id);
-  const keys = await services.database.asTenant(tenantId, async (transaction) => {
+  const segments = await services.database.asTenant(tenantId, async (transaction) => {
     if (!(await lockFile(transaction, id))) throw notFound("file", publicId);
     if (await isNeeded(transaction, { tenantId, id })) {
       throw new Problem("conflict", `The file "${publicId}" is an input of a job that has not ended. Cancel the job or wait for it.`);
     }
     await transaction.execute(sql`UPDATE files SET status = 'deleted', deleted_at = now() WHERE id = ${id}::uuid`);
     await transaction.execute(sql`DELETE FROM inline_objects WHERE file_id = ${id}::uuid`);
-    const segments = await transaction.query<{ object_key: string }>(
-      sql`DELETE FROM segments WHERE file_id = ${id}::uuid RETURNING object_key`,
+    const deleted = await transaction.query<{ store: string; key: string }>(
+      sql`DELETE FROM segments WHERE file_id = ${id}::uuid RETURNING store, object_key AS key`,
     );
     await appendEvents(transaction, [{ tenantId, type: "file.deleted", data: { file_id: publicId } }]);
     await appendAudit(transaction, { tenantId, actor, action: "file.delete", object: publicId });
     await failpoint("delete-before-commit");
-    return segments.map(({ object_key }) => object_key);
+    return deleted;
   });
   await failpoint("delete-after-commit");
-  await Promise.allSettled(keys.map((key) => services.store.delete(key)));
+  await services.contents.discard({ segments });
 }
 
 /** Held to the end of the transaction, so that no submission can take the file as an input meanwhile. */

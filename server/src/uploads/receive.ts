@@ -3,13 +3,12 @@ import type { Readable } from "node:stream";
 import type { Metadata } from "@filemill/contract/files.ts";
 import { v7 as uuidv7 } from "uuid";
 import { Problem } from "../errors.ts";
-import type { ObjectStore } from "../storage/object-store.ts";
+import type { ContentStore } from "../storage/content-store.ts";
 import { detectMediaType, HEAD_BYTES } from "./media-type.ts";
-import { deleteContent, storeContent } from "../storage/store-content.ts";
 import type { StoredFile } from "../record/files.ts";
 
 export interface Reception {
-  readonly store: ObjectStore;
+  readonly contents: ContentStore;
   readonly tenantId: string;
   /** Checked by file-name.ts already. */
   readonly name: string;
@@ -18,7 +17,7 @@ export interface Reception {
   /** What the client announced, where it did. */
   readonly expectedBytes?: number;
   readonly signal?: AbortSignal;
-  /** Given every chunk of the content that is needed no more; see ObjectStore.put. */
+  /** Given every chunk of the content that is needed no more; see ContentPlace. */
   readonly release?: (chunk: Buffer) => void;
 }
 
@@ -34,13 +33,13 @@ export async function receiveFile(content: Readable, reception: Reception): Prom
   if (expectedBytes !== undefined && expectedBytes > maxBytes) throw tooLarge(maxBytes);
   const id = uuidv7();
   const meter = createMeter(reception);
-  const stored = await storeContent(meter.measure(content), { ...reception, fileId: id, epoch: 0 });
+  const stored = await reception.contents.write(meter.measure(content), { ...reception, fileId: id, epoch: 0 });
   try {
     const { sizeBytes, sha256, head } = meter.result();
     const mediaType = await detectMediaType({ head, complete: sizeBytes <= head.length, name });
     return { id, tenantId, name, sizeBytes, sha256, mediaType, origin: "upload", metadata, content: stored };
   } catch (error) {
-    await deleteContent(reception.store, stored);
+    await reception.contents.discard(stored);
     throw error;
   }
 }

@@ -4,6 +4,7 @@ import { cloneDatabase, type ClonedDatabase } from "../../test/database.ts";
 import { openEngine, WORKER, type Engine } from "../../test/engine/engine.ts";
 import { stage, step } from "../../test/engine/plans.ts";
 import { openServerAge } from "../../test/engine/server-age.ts";
+import { contentsIn } from "../../test/contents-in.ts";
 import { createMemoryStore } from "../../test/memory-store.ts";
 import { openDatabase } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
@@ -37,7 +38,13 @@ test("of two holdings of one task in one batch only the current one counts, once
   await server.asSystem(reapExpired);
   const [again] = await engine.claim();
   expect([again?.id, again?.epoch]).toEqual([first?.id, 2]);
-  const committer = openCommitter({ database: clone.database, store: createMemoryStore(), workerId: WORKER, log, onSettled: () => {} });
+  const committer = openCommitter({
+    database: clone.database,
+    contents: contentsIn(createMemoryStore()),
+    workerId: WORKER,
+    log,
+    onSettled: () => {},
+  });
   expect(await Promise.all([committer.commit(completion(first)), committer.commit(completion(again))])).toEqual(["not_ours", "committed"]);
   const rows = await engine.rows(sql`SELECT open_tasks, items_succeeded FROM job_stages WHERE job_id = ${jobId}::uuid`);
   expect(rows).toEqual([{ open_tasks: 1, items_succeeded: 1 }]);
@@ -47,7 +54,13 @@ test("a close with a deadline ends while the database is away", async () => {
   await engine.submit(tenantId, plan, await engine.files(tenantId, 1));
   const [task] = await engine.claim();
   const away = openDatabase({ url: "postgres://nobody@127.0.0.1:1/nothing", applicationName: "test" });
-  const committer = openCommitter({ database: away, store: createMemoryStore(), workerId: WORKER, log, onSettled: () => {} });
+  const committer = openCommitter({
+    database: away,
+    contents: contentsIn(createMemoryStore()),
+    workerId: WORKER,
+    log,
+    onSettled: () => {},
+  });
   const committed = committer.commit(completion(task));
   await committer.close(AbortSignal.timeout(100));
   expect(await committed).toBe("not_ours");

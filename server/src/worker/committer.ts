@@ -10,7 +10,7 @@ import { sweepTasks } from "../jobs/cancel.ts";
 import { keepHandedOn, recordOutputs, type OutputRow } from "../outputs/record.ts";
 import { hold } from "../queue/hold.ts";
 import { insertFiles } from "../record/files.ts";
-import type { ObjectStore } from "../storage/object-store.ts";
+import type { ContentStore } from "../storage/content-store.ts";
 import type { StoredFile } from "../record/files.ts";
 
 /** All that becomes true, or not, with one task. */
@@ -40,7 +40,7 @@ export interface Committer {
 
 export interface CommitterOptions {
   readonly database: Database;
-  readonly store: ObjectStore;
+  readonly contents: ContentStore;
   readonly workerId: string;
   readonly log: Logger;
   /** After each commit. */
@@ -194,8 +194,9 @@ async function dropCancelled(options: CommitterOptions, batch: readonly Waiting[
  * Deletes the objects of a completion that did not become true. "Not held" may also mean that it did, and that the answer
  * to the COMMIT was lost: then the rows are there, and the objects stay.
  */
-async function discard({ database, store, log }: CommitterOptions, { files }: Completion): Promise<CommitResult> {
-  const keys = files.flatMap(({ content }) => ("segments" in content ? content.segments.map((segment) => segment.key) : []));
+async function discard({ database, contents, log }: CommitterOptions, { files }: Completion): Promise<CommitResult> {
+  const segments = files.flatMap(({ content }) => ("segments" in content ? content.segments : []));
+  const keys = segments.map(({ key }) => key);
   if (keys.length === 0) return "not_ours";
   try {
     const rows = await database.asSystem((transaction) =>
@@ -203,7 +204,7 @@ async function discard({ database, store, log }: CommitterOptions, { files }: Co
     );
     const visible = new Set(rows.map((row) => row.key));
     await failpoint("discard-before-delete");
-    for (const key of keys) if (!visible.has(key)) await store.delete(key);
+    await contents.discard({ segments: segments.filter(({ key }) => !visible.has(key)) });
     return visible.size > 0 ? "committed" : "not_ours";
   } catch (error) {
     // Without a row they are found by garbage collection.

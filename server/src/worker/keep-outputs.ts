@@ -8,8 +8,7 @@ import type { StagePlan, StepPlan } from "../jobs/plan.ts";
 import type { OutputRow } from "../outputs/record.ts";
 import type { EntryResult, KeptOutput } from "../processors/stage-run.ts";
 import type { ClaimedTask, Entry } from "../queue/task.ts";
-import type { ObjectStore } from "../storage/object-store.ts";
-import { deleteContent, storeContent } from "../storage/store-content.ts";
+import type { ContentStore } from "../storage/content-store.ts";
 import type { StoredFile } from "../record/files.ts";
 
 /** What a task's results become once their bytes are durable; nothing of it is visible yet. */
@@ -20,7 +19,7 @@ export interface Kept {
 }
 
 export interface KeepOptions {
-  readonly store: ObjectStore;
+  readonly contents: ContentStore;
   readonly task: ClaimedTask;
   readonly stage: StagePlan;
   readonly signal: AbortSignal;
@@ -59,7 +58,7 @@ export async function keepOutputs(
       outcomes.push({ ok: true, outputs: emitted });
     }
   } catch (error) {
-    await Promise.all(files.map((file) => deleteContent(options.store, file.content)));
+    await Promise.all(files.map((file) => options.contents.discard(file.content)));
     throw error;
   }
   return { results: outcomes, files, outputs };
@@ -70,7 +69,7 @@ export async function keepOutputs(
  * rejects: without a row they are found by garbage collection.
  */
 export async function discardKept(
-  { database, store }: { database: Database; store: ObjectStore },
+  { database, contents }: { database: Database; contents: ContentStore },
   files: readonly StoredFile[],
 ): Promise<void> {
   try {
@@ -79,7 +78,7 @@ export async function discardKept(
       transaction.query<{ id: string }>(sql`SELECT id FROM files WHERE id = ANY(${ids}::uuid[])`),
     );
     const recorded = new Set(rows.map((row) => row.id));
-    await Promise.all(files.filter(({ id }) => !recorded.has(id)).map(({ content }) => deleteContent(store, content)));
+    await Promise.all(files.filter(({ id }) => !recorded.has(id)).map(({ content }) => contents.discard(content)));
   } catch {
     return;
   }
@@ -87,7 +86,7 @@ export async function discardKept(
 
 /** A new stored file; or, where the processor handed an input on, the id of that input. */
 async function fileOf(
-  { store, task, signal }: KeepOptions,
+  { contents, task, signal }: KeepOptions,
   output: { kept: KeptOutput; step: StepPlan; entryAt: (result: number) => Entry | undefined },
 ): Promise<StoredFile | string> {
   const { kept, step } = output;
@@ -99,8 +98,7 @@ async function fileOf(
   }
   const id = uuidv7();
   const hash = createHash("sha256");
-  const content = await storeContent(hashed(createReadStream(kept.content.path, { signal }), hash), {
-    store,
+  const content = await contents.write(hashed(createReadStream(kept.content.path, { signal }), hash), {
     tenantId: task.tenantId,
     fileId: id,
     epoch: task.epoch,

@@ -13,7 +13,7 @@ import { release } from "../queue/release.ts";
 import { releaseStrays } from "../queue/strays.ts";
 import type { ClaimedTask } from "../queue/task.ts";
 import { EVENTS_CHANNEL } from "../record/events.ts";
-import type { ObjectStore } from "../storage/object-store.ts";
+import type { ContentStore } from "../storage/content-store.ts";
 import { openByteBudget } from "./byte-budget.ts";
 import { openCommitter } from "./committer.ts";
 import { countOutcomes } from "./count-outcomes.ts";
@@ -26,7 +26,7 @@ import { runTask, type TaskEnd } from "./run-task.ts";
 
 export interface WorkerOptions {
   readonly database: Database;
-  readonly store: ObjectStore;
+  readonly contents: ContentStore;
   readonly catalogue: Catalogue;
   readonly hosts: HostPool;
   readonly lanes: readonly string[];

@@ -5,7 +5,7 @@ import { StorageError, type Failure } from "../errors.ts";
 import { materialise, readManifests, type FileManifest } from "../outputs/content.ts";
 import type { StageRunEntry } from "../processors/stage-run.ts";
 import type { ClaimedTask } from "../queue/task.ts";
-import type { ObjectStore } from "../storage/object-store.ts";
+import type { ContentStore } from "../storage/content-store.ts";
 import { unlessGivenUp } from "./unless-given-up.ts";
 
 /** The task's inputs on local disk. */
@@ -31,7 +31,7 @@ export interface PrepareOptions {
 
 interface PrepareServices {
   readonly database: Database;
-  readonly store: ObjectStore;
+  readonly contents: ContentStore;
 }
 
 /** Files fetched at the same time; a local disk is not faster with more, and a remote store hides its latency with these. */
@@ -58,7 +58,7 @@ export async function prepare(services: PrepareServices, task: ClaimedTask, opti
     const path = join(options.folder, `in-${index}`);
     entries.push(entryOf(manifest, { index, path, from: entry.from }));
     return fetches.push(async (signal) => {
-      const failure = await fetchEntry(services.store, manifest, { ...options, path, signal });
+      const failure = await fetchEntry(services.contents, manifest, { ...options, path, signal });
       if (failure) missing.set(index, failure);
     });
   });
@@ -75,12 +75,12 @@ function entryOf(manifest: FileManifest, place: { index: number; path: string; f
 
 /** Why this one entry can't be read, ever; undefined: it lies at `path`. */
 async function fetchEntry(
-  store: ObjectStore,
+  contents: ContentStore,
   manifest: FileManifest,
   { path, signal, isLastTry }: Pick<PrepareOptions, "signal" | "isLastTry"> & { readonly path: string },
 ): Promise<Failure | undefined> {
   try {
-    await materialise(manifest, store, { path, signal });
+    await materialise(manifest, contents, { path, signal });
     return undefined;
   } catch (error) {
     const failure = signal.aborted ? undefined : unreadable(error, manifest.name, isLastTry);

@@ -10,7 +10,7 @@ import type { Catalogue } from "../processors/catalogue.ts";
 import type { StageRun } from "../processors/stage-run.ts";
 import { MAX_HANDBACKS } from "../queue/release.ts";
 import type { ClaimedTask } from "../queue/task.ts";
-import type { ObjectStore } from "../storage/object-store.ts";
+import type { ContentStore } from "../storage/content-store.ts";
 import type { ByteBudget } from "./byte-budget.ts";
 import type { Committer } from "./committer.ts";
 import type { HostPool } from "./host/pool.ts";
@@ -21,7 +21,7 @@ import { unlessGivenUp } from "./unless-given-up.ts";
 
 export interface TaskServices {
   readonly database: Database;
-  readonly store: ObjectStore;
+  readonly contents: ContentStore;
   readonly catalogue: Catalogue;
   readonly hosts: HostPool;
   readonly plans: Plans;
@@ -105,7 +105,7 @@ async function runSteps(services: TaskServices, work: PreparedTask, signal: Abor
   const away = outcome.results.find((result) => !result.ok && result.failure.class === "infrastructure");
   if (away && !away.ok) return await giveUp(services, work, { stage, reason: away.failure, signal });
   const entryAt = (index: number) => task.entries[prepared.entries[index]?.index ?? -1];
-  const kept = await keepOutputs({ store: services.store, task, stage, signal }, outcome.results, entryAt);
+  const kept = await keepOutputs({ contents: services.contents, task, stage, signal }, outcome.results, entryAt);
   await failpoint("task-after-put-before-commit");
   const results = task.kind === "map" ? resultsOfAll(work, stage, kept.results) : kept.results;
   return await commit(services, work, { outcome: { type: "done", results }, kept, signal });

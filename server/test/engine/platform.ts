@@ -9,8 +9,9 @@ import type { Database } from "../../src/db/database.ts";
 import { sql } from "../../src/db/sql.ts";
 import { resolvePipeline } from "../../src/jobs/pipelines/resolve.ts";
 import { submitJob } from "../../src/jobs/submit.ts";
-import { openContent, readManifests } from "../../src/outputs/content.ts";
+import { readManifests } from "../../src/outputs/content.ts";
 import { loadCatalogue, type Catalogue } from "../../src/processors/catalogue.ts";
+import type { ContentStore } from "../../src/storage/content-store.ts";
 import { openDiskStore } from "../../src/storage/disk.ts";
 import type { ObjectStore } from "../../src/storage/object-store.ts";
 import { receiveFile } from "../../src/uploads/receive.ts";
@@ -18,6 +19,7 @@ import { insertFiles } from "../../src/record/files.ts";
 import { openHostPool, type HostPool } from "../../src/worker/host/pool.ts";
 import { detectSandbox } from "../../src/worker/host/sandbox.ts";
 import { startWorker, type Worker, type WorkerOptions } from "../../src/worker/loop.ts";
+import { contentsIn } from "../contents-in.ts";
 
 export const DEMO_PROCESSORS = fileURLToPath(new URL("../processors/demo.ts", import.meta.url));
 
@@ -25,6 +27,7 @@ export const DEMO_PROCESSORS = fileURLToPath(new URL("../processors/demo.ts", im
 export interface Platform {
   readonly database: Database;
   readonly store: ObjectStore;
+  readonly contents: ContentStore;
   readonly storeFolder: string;
   readonly catalogue: Catalogue;
   readonly hosts: HostPool;
@@ -42,6 +45,7 @@ export async function openPlatform(database: Database, options: { slots?: number
   const folder = await mkdtemp(join(tmpdir(), "filemill-platform-"));
   const storeFolder = join(folder, "store");
   const store = await openDiskStore({ folder: storeFolder });
+  const contents = contentsIn(store);
   const catalogue = await loadCatalogue([DEMO_PROCESSORS]);
   const log = pino({ level: process.env["TEST_LOG"] ?? "silent" });
   const slots = options.slots ?? 2;
@@ -58,6 +62,7 @@ export async function openPlatform(database: Database, options: { slots?: number
   return {
     database,
     store,
+    contents,
     storeFolder,
     catalogue,
     hosts,
@@ -65,7 +70,7 @@ export async function openPlatform(database: Database, options: { slots?: number
       const observe = { claimed: () => {}, ended: () => {}, failed: () => {}, leaseLost: () => {}, committed: () => {}, reaped: () => {} };
       const worker = await startWorker({
         database,
-        store,
+        contents,
         catalogue,
         hosts,
         lanes: ["default"],
@@ -80,7 +85,7 @@ export async function openPlatform(database: Database, options: { slots?: number
     },
     async put(tenantId, name, content) {
       const body = Readable.from([Buffer.from(content)], { objectMode: false });
-      const file = await receiveFile(body, { store, tenantId, name, metadata: {}, maxBytes: 2 ** 30 });
+      const file = await receiveFile(body, { contents, tenantId, name, metadata: {}, maxBytes: 2 ** 30 });
       await database.asTenant(tenantId, (transaction) => insertFiles(transaction, [file]));
       return file.id;
     },
@@ -111,7 +116,7 @@ export async function openPlatform(database: Database, options: { slots?: number
       }
     },
     async outputs(tenantId, jobId) {
-      return await readOutputs(database, store, { tenantId, jobId });
+      return await readOutputs(database, contents, { tenantId, jobId });
     },
     async close() {
       await Promise.all(workers.map((worker) => worker.drain(0)));
@@ -122,7 +127,7 @@ export async function openPlatform(database: Database, options: { slots?: number
   };
 }
 
-async function readOutputs(database: Database, store: ObjectStore, { tenantId, jobId }: { tenantId: string; jobId: string }) {
+async function readOutputs(database: Database, contents: ContentStore, { tenantId, jobId }: { tenantId: string; jobId: string }) {
   const rows = await database.asTenant(tenantId, (transaction) =>
     transaction.query<{ step: string; ordinal: number; fileId: string }>(sql`
       SELECT step, ordinal, file_id AS "fileId" FROM outputs WHERE job_id = ${jobId}::uuid AND kept ORDER BY step, ordinal, task_id, part`),
@@ -139,7 +144,7 @@ async function readOutputs(database: Database, store: ObjectStore, { tenantId, j
     rows.map(async ({ step, ordinal, fileId }) => {
       const manifest = byId.get(fileId);
       if (!manifest) throw new Error(`output ${step}/${ordinal} has no file`);
-      const chunks = await (await openContent(manifest, store)).toArray();
+      const chunks = await (await contents.read(manifest)).toArray();
       return { step, ordinal, name: manifest.name, text: Buffer.concat(chunks as Buffer[]).toString() };
     }),
   );

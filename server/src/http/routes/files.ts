@@ -28,7 +28,7 @@ const ListQuery = z.looseObject({
 
 /** /files: send (routes/upload.ts), list, look at, fetch and delete. */
 export function filesRoutes(services: Services): FastifyPluginAsync {
-  const { database, store } = services;
+  const { database, contents } = services;
   return async (plain) => {
     const app = plain.withTypeProvider<ZodTypeProvider>();
     await plain.register(uploadRoutes(services));
@@ -78,7 +78,7 @@ export function filesRoutes(services: Services): FastifyPluginAsync {
       { schema: { summary: "Delete a file", tags: ["files"], params: Id, response: { 204: z.undefined().describe("deleted") } } },
       async (request, reply) => {
         const { tenantId, actor } = request.principal;
-        await deleteFile({ database, store }, { tenantId, actor, id: fileId(request.params.id) });
+        await deleteFile({ database, contents }, { tenantId, actor, id: fileId(request.params.id) });
         return reply.code(204).send();
       },
     );
@@ -93,7 +93,7 @@ export function filesRoutes(services: Services): FastifyPluginAsync {
           readManifests(transaction, request.principal.tenantId, [id]),
         );
         if (manifest === undefined || manifest.origin === "intermediate") throw notFound("file", request.params.id);
-        const { status, headers, body } = await serveContent(manifest, store, request);
+        const { status, headers, body } = await serveContent(manifest, contents, request);
         reply.headers(headers);
         if (status === 412) throw new Problem("precondition_failed", "The file has another ETag than If-Match asks for.");
         if (status === 416)

@@ -11,7 +11,7 @@ import type { Services } from "../services.ts";
 
 /** GET /jobs/{id}/outputs.zip */
 export function jobOutputsRoutes(services: Services): FastifyPluginAsync {
-  const { database, store } = services;
+  const { database, contents } = services;
   return async (plain) => {
     plain.withTypeProvider<ZodTypeProvider>().get(
       "/jobs/:id/outputs.zip",
@@ -35,7 +35,7 @@ export function jobOutputsRoutes(services: Services): FastifyPluginAsync {
           .type("application/zip")
           .header("cache-control", "private, no-store")
           .header("content-disposition", contentDisposition(`${pipeline.name}-${request.params.id}.zip`, { type: "attachment" }))
-          .send(zipFiles(entriesOf(services, job), store, gone.signal));
+          .send(zipFiles(entriesOf(services, job), contents, gone.signal));
       },
     );
   };

@@ -26,7 +26,7 @@ const FORM_OVERHEAD_BYTES = 4 * 2 ** 20;
 
 /** POST /files and PUT /files/{name}. Bodies are streamed as they come and never parsed by Fastify. */
 export function uploadRoutes(services: Services): FastifyPluginAsync {
-  const { limits, store } = services;
+  const { limits, contents } = services;
   return async (app) => {
     await app.register(async (scope) => {
       leaveBodies(scope, "multipart/form-data");
@@ -47,7 +47,7 @@ export function uploadRoutes(services: Services): FastifyPluginAsync {
         },
         async (request, reply) => {
           const { tenantId, actor } = request.principal;
-          const form = await acceptForm(request.raw, store, { tenantId, headers: request.headers, ...limits });
+          const form = await acceptForm(request.raw, contents, { tenantId, headers: request.headers, ...limits });
           const estimated =
             form.pipeline === undefined
               ? null
@@ -85,7 +85,7 @@ export function uploadRoutes(services: Services): FastifyPluginAsync {
           const { tenantId, actor } = request.principal;
           const length = request.headers["content-length"];
           const file = await receiveFile(request.raw, {
-            store,
+            contents,
             tenantId,
             name: fileName(request.params.name),
             metadata: metadataOf(request.query),

@@ -1,0 +1,74 @@
+import type { Readable } from "node:stream";
+import { v7 as uuidv7 } from "uuid";
+import { createCutter } from "./cutter.ts";
+import { segmentKey } from "./keys.ts";
+import type { ObjectStores, Placement } from "./object-stores.ts";
+import { MAX_INLINE_BYTES, MAX_SEGMENT_BYTES, type StoredContent, type StoredSegment } from "./stored-content.ts";
+
+export interface ContentPlace extends Pick<Placement, "region" | "storageClass"> {
+  readonly tenantId: string;
+  readonly fileId: string;
+  readonly epoch: number;
+  readonly signal?: AbortSignal;
+  /** As in ObjectStore.put. May also get parts of a chunk, where a segment ends inside it. */
+  readonly release?: (chunk: Buffer) => void;
+}
+
+export interface SegmentPlace extends ContentPlace {
+  /** Which one of its file and epoch; no two may have the same. */
+  readonly segment: number;
+}
+
+interface Writing extends ContentPlace {
+  readonly stores: Pick<ObjectStores, "place" | "named">;
+}
+
+/** One segment may still be in its fsync while the next one streams; never more, so that memory stays flat. */
+const MAX_PUTS_UNDER_WAY = 2;
+
+/** See ContentStore.write. */
+export async function writeContent(content: AsyncIterable<Buffer>, writing: Writing): Promise<StoredContent> {
+  const source = createCutter(content);
+  const puts: Promise<StoredSegment>[] = [];
+  try {
+    const start = await source.take(MAX_INLINE_BYTES + 1);
+    if (start.length <= MAX_INLINE_BYTES) return { inline: start };
+    source.putBack(start);
+    while (!(await source.ended())) {
+      await puts[puts.length - MAX_PUTS_UNDER_WAY];
+      const { stream, drained } = source.cut(MAX_SEGMENT_BYTES);
+      const put = putSegment(stream, { ...writing, segment: puts.length });
+      puts.push(put);
+      await Promise.race([drained, put]);
+    }
+    return { segments: await Promise.all(puts) };
+  } catch (error) {
+    source.close();
+    for (const put of await Promise.allSettled(puts)) if (put.status === "fulfilled") await removeSegment(put.value, writing);
+    throw error;
+  }
+}
+
+/** See ContentStore.writeSegment. */
+export async function writeSegment(content: AsyncIterable<Buffer>, writing: Writing & SegmentPlace): Promise<StoredSegment | undefined> {
+  const source = createCutter(content);
+  try {
+    if (await source.ended()) return undefined;
+    return await putSegment(source.cut(Infinity).stream, writing);
+  } catch (error) {
+    source.close();
+    throw error;
+  }
+}
+
+async function putSegment(stream: Readable, writing: Writing & SegmentPlace): Promise<StoredSegment> {
+  const { stores, signal, release } = writing;
+  const key = segmentKey(writing);
+  const store = stores.place({ ...writing, objectKey: key });
+  const { sizeBytes } = await store.put(key, stream, { ...(signal && { signal }), ...(release && { release }) });
+  return { objectId: uuidv7(), store: store.name, key, sizeBytes };
+}
+
+async function removeSegment({ store, key }: StoredSegment, { stores }: Writing): Promise<void> {
+  await Promise.allSettled([stores.named(store).delete(key)]);
+}
