@@ -207,11 +207,13 @@ table jobs
   created_at timestamp with time zone not null default now()
   started_at timestamp with time zone
   finished_at timestamp with time zone
+  sweeping boolean not null default false
   constraint jobs_pkey PRIMARY KEY (id)
   constraint jobs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'completed'::text, 'failed'::text, 'cancelled'::text])))
   constraint jobs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES filemill.tenants(id)
   CREATE INDEX jobs_listed ON filemill.jobs USING btree (tenant_id, created_at DESC, id DESC)
   CREATE INDEX jobs_open ON filemill.jobs USING btree (tenant_id, status) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]))
+  CREATE INDEX jobs_sweeping ON filemill.jobs USING btree (finished_at) WHERE sweeping
   owner filemill_owner, row security forced, with fillfactor=60, autovacuum_vacuum_scale_factor=0.01, autovacuum_vacuum_threshold=500, autovacuum_analyze_scale_factor=0.02, autovacuum_analyze_threshold=500, autovacuum_vacuum_cost_limit=400
   policy of_system for all to filemill_system using (true) check (true)
   policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))

@@ -4,7 +4,7 @@ import { openEngine, type Engine } from "../../test/engine/engine.ts";
 import { ONE_MAP, stage, step } from "../../test/engine/plans.ts";
 import { listen } from "../db/notifications.ts";
 import { sql } from "../db/sql.ts";
-import { CANCEL_CHANNEL, cancelJob, sweepTasks } from "./cancel.ts";
+import { CANCEL_CHANNEL, cancelJob, finishSweeps, sweepTasks } from "./cancel.ts";
 
 const TASKS = 12_000;
 const ONE_EACH = { stages: [stage(0, [step("a")], { batch: { items: 1 } })] };
@@ -88,3 +88,25 @@ test("of a small job everything has ended at once", async () => {
   await cancelJob(clone.database, { tenantId, jobId, actor: "key_test" });
   expect(await countsOf(jobId)).toEqual([{ status: "cancelled", tasks: 3 }]);
 });
+
+test("a cancellation that died behind its first bite is ended by whoever looks for such jobs, even where tasks only wait", async () => {
+  const job = await largeJob();
+  await engine.rows(sql`UPDATE tasks SET status = 'waiting' WHERE job_id = ${job.jobId}::uuid`);
+  // What the first two transactions leave behind.
+  await engine.rows(sql`UPDATE job_stages SET status = 'cancelled' WHERE job_id = ${job.jobId}::uuid`);
+  await engine.rows(
+    sql`UPDATE jobs SET status = 'cancelled', finished_at = now() - interval '5 s', sweeping = true WHERE id = ${job.jobId}::uuid`,
+  );
+  await clone.database.asSystem((transaction) => sweepTasks(transaction, [job.jobId]));
+  expect(await finishSweeps(clone.database, 60_000)).toBe(0);
+  expect(await Promise.all([1, 2].map(() => finishSweeps(clone.database, 1_000)))).toContain(1);
+  expect(await countsOf(job.jobId)).toEqual([{ status: "cancelled", tasks: TASKS }]);
+  expect(await finishSweeps(clone.database, 1_000)).toBe(0);
+}, 60_000);
+
+test("of a cancellation that ended there is nothing left to sweep", async () => {
+  const job = await largeJob();
+  const { rest } = await cancelJob(clone.database, job);
+  await rest;
+  expect(await engine.rows(sql`SELECT id FROM jobs WHERE sweeping`)).toEqual([]);
+}, 60_000);

@@ -32,12 +32,25 @@ export async function cancelJob(
     await failpoint("cancel-before-commit");
   });
   await failpoint("cancel-between-job-and-tasks");
-  const isMore = await database.asTenant(tenantId, (transaction) => sweepTasks(transaction, [jobId]));
+  await database.asTenant(tenantId, (transaction) => sweepTasks(transaction, [jobId]));
   await failpoint("cancel-after-tasks");
-  const rest = isMore ? sweepRest(database, job) : Promise.resolve();
+  const rest = sweepRest((work) => database.asTenant(tenantId, work), jobId);
   // Callers may leave it alone.
   rest.catch(() => undefined);
   return { rest };
+}
+
+/**
+ * Sweeps on in jobs whose cancellation began so many milliseconds ago and never ended; gives how many. Work is in bites as
+ * there, so that a round may die anywhere. Rejects a database error.
+ */
+export async function finishSweeps(database: Database, ageMs: number): Promise<number> {
+  const jobs = await database.asSystem((transaction) =>
+    transaction.query<{ id: string }>(sql`
+      SELECT id FROM jobs WHERE sweeping AND finished_at < now() - ${ageMs} * interval '1 millisecond' ORDER BY finished_at LIMIT ${BITE}`),
+  );
+  for (const { id } of jobs) await sweepRest((work) => database.asSystem(work), id);
+  return jobs.length;
 }
 
 /**
@@ -61,20 +74,29 @@ async function markCancelled(transaction: Transaction, { tenantId, jobId, actor 
     throw new Problem("conflict", `The job "${id}" has ended as ${job.status}; only a queued or running job can be cancelled.`);
   }
   await transaction.execute(sql`UPDATE job_stages SET status = 'cancelled' WHERE job_id = ${jobId}::uuid AND status = 'open'`);
-  await transaction.execute(sql`UPDATE jobs SET status = 'cancelled', finished_at = now() WHERE id = ${jobId}::uuid`);
+  await transaction.execute(sql`UPDATE jobs SET status = 'cancelled', finished_at = now(), sweeping = true WHERE id = ${jobId}::uuid`);
   await appendEvents(transaction, [{ tenantId, jobId, type: "job.cancelled", data: {} }]);
   await appendAudit(transaction, { tenantId, actor, action: "job.cancel", object: id, detail: {} });
 }
 
-async function sweepRest(database: Database, { tenantId, jobId }: { tenantId: string; jobId: string }): Promise<void> {
+type Transact = <T>(work: (transaction: Transaction) => Promise<T>) => Promise<T>;
+
+async function sweepRest(transact: Transact, jobId: string): Promise<void> {
   for (let above: Place | undefined, isMore = true; isMore;) {
-    const bite = await database.asTenant(tenantId, (transaction) => sweepBite(transaction, { jobId, limit: BITE, above }));
+    const bite = await transact((transaction) => sweepBite(transaction, { jobId, limit: BITE, above }));
     // What was claimed since the last look by a worker that did not know yet.
-    await database.asTenant(tenantId, (transaction) => sweepRunning(transaction, [jobId]));
+    await transact((transaction) => sweepRunning(transaction, [jobId]));
     above = bite.at(-1);
     isMore = bite.length === BITE;
   }
-  await database.asTenant(tenantId, (transaction) => sweepSkipped(transaction, jobId));
+  await transact(async (transaction) => {
+    await sweepSkipped(transaction, jobId);
+    await markSwept(transaction, jobId);
+  });
+}
+
+async function markSwept(transaction: Transaction, jobId: string): Promise<void> {
+  await transaction.execute(sql`UPDATE jobs SET sweeping = false WHERE id = ${jobId}::uuid AND sweeping`);
 }
 
 /** By the index of what runs: those of the job alone would mean to look at all its tasks. */

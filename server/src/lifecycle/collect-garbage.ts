@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { Database } from "../db/database.ts";
+import { finishSweeps } from "../jobs/cancel.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { endIntermediates } from "./end-intermediates.ts";
 import { expireRows, type ExpiredRows } from "./expire-rows.ts";
@@ -19,12 +20,17 @@ export interface Collected extends ExpiredRows {
   readonly intermediateFiles: number;
   readonly orphanObjects: number;
   readonly leftovers: number;
+  readonly sweptJobs: number;
 }
+
+/** Far longer than a cancellation takes that nobody killed. */
+const SWEEP_OVERDUE_MS = 60_000;
 
 /**
  * One round: files that only crossed a stage boundary of jobs that have ended, objects without a row, what dead writers
- * left in the store, and rows that were for a time. Work is in bounded batches, memory is flat, and any number of rounds
- * may run at once or die anywhere: what one did not finish, the next one does. Rejects StorageError or a database error.
+ * left in the store, rows that were for a time, and cancellations that died half way. Work is in bounded batches, memory
+ * is flat, and any number of rounds may run at once or die anywhere: what one did not finish, the next one does. Rejects
+ * StorageError or a database error.
  */
 export async function collectGarbage(options: GarbageOptions): Promise<Collected> {
   const { database, store, signal, log } = options;
@@ -32,7 +38,8 @@ export async function collectGarbage(options: GarbageOptions): Promise<Collected
   const orphans = await deleteOrphans(options);
   const leftovers = await store.tidy();
   const expired = await expireRows(database, signal);
-  const collected = { intermediateFiles, orphanObjects: orphans.deleted, leftovers, ...expired };
+  const sweptJobs = await finishSweeps(database, SWEEP_OVERDUE_MS);
+  const collected = { intermediateFiles, orphanObjects: orphans.deleted, leftovers, sweptJobs, ...expired };
   if (orphans.failed > 0) log.warn({ objects: orphans.failed }, "objects without a row could not be deleted; the next round tries again");
   if (Object.values(collected).some((count) => count > 0)) log.info(collected, "garbage was collected");
   return collected;
