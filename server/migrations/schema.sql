@@ -42,6 +42,23 @@ table audit_entries
   grant insert, select to filemill_app
   grant insert, select to filemill_system
 
+table damaged_files
+  file_id uuid not null
+  tenant_id uuid not null
+  kind text not null
+  detail text not null
+  found_at timestamp with time zone not null default now()
+  healed_at timestamp with time zone
+  constraint damaged_files_file_id_fkey FOREIGN KEY (file_id) REFERENCES filemill.files(id) ON DELETE CASCADE
+  constraint damaged_files_kind_check CHECK ((kind = ANY (ARRAY['missing'::text, 'damaged'::text])))
+  constraint damaged_files_pkey PRIMARY KEY (file_id)
+  CREATE INDEX damaged_files_of_tenant ON filemill.damaged_files USING btree (tenant_id, found_at DESC)
+  owner filemill_owner, row security forced
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant select to filemill_app
+  grant delete, insert, select, update to filemill_system
+
 table events
   id bigint not null identity
   xid xid8 not null default pg_current_xact_id()
@@ -59,6 +76,19 @@ table events
   policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
   grant insert, select to filemill_app
   grant delete, insert, select to filemill_system
+
+table file_walks
+  name text not null
+  holder uuid
+  lease_until timestamp with time zone
+  cursor uuid
+  cycle_started_at timestamp with time zone
+  cycle_finished_at timestamp with time zone
+  figures jsonb not null default '{}'::jsonb
+  last_figures jsonb
+  constraint file_walks_pkey PRIMARY KEY (name)
+  owner filemill_owner, with fillfactor=50
+  grant delete, insert, select, update to filemill_system
 
 table filemill_migrations
   number integer not null
@@ -83,15 +113,23 @@ table files
   metadata jsonb not null default '{}'::jsonb
   created_at timestamp with time zone not null default now()
   deleted_at timestamp with time zone
+  expires_at timestamp with time zone
+  held_at timestamp with time zone
+  hold_reason text
+  last_read_at timestamp with time zone
+  storage_class text not null default 'hot'::text
+  restoring_since timestamp with time zone
   constraint files_name_check CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 1024)))
   constraint files_origin_check CHECK ((origin = ANY (ARRAY['upload'::text, 'output'::text, 'intermediate'::text])))
   constraint files_pkey PRIMARY KEY (id)
   constraint files_sha256_check CHECK ((octet_length(sha256) = 32))
   constraint files_size_bytes_check CHECK ((size_bytes >= 0))
   constraint files_status_check CHECK ((status = ANY (ARRAY['uploading'::text, 'stored'::text, 'quarantined'::text, 'deleted'::text])))
+  constraint files_storage_class CHECK ((storage_class = ANY (ARRAY['hot'::text, 'cold'::text, 'archive'::text]))) NOT VALID
   constraint files_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES filemill.tenants(id)
   CREATE INDEX files_by_job ON filemill.files USING btree (job_id) WHERE (job_id IS NOT NULL)
   CREATE INDEX files_by_metadata ON filemill.files USING gin (metadata jsonb_path_ops) WHERE (metadata <> '{}'::jsonb)
+  CREATE INDEX files_expiring ON filemill.files USING btree (expires_at, id) WHERE ((expires_at IS NOT NULL) AND (status = ANY (ARRAY['stored'::text, 'quarantined'::text])))
   CREATE INDEX files_intermediate ON filemill.files USING btree (id) WHERE ((origin = 'intermediate'::text) AND (status = 'stored'::text))
   CREATE INDEX files_listed ON filemill.files USING btree (tenant_id, created_at DESC, id DESC) WHERE ((status = 'stored'::text) AND (origin <> 'intermediate'::text))
   CREATE INDEX files_tombstones ON filemill.files USING btree (deleted_at) WHERE ((origin = 'intermediate'::text) AND (status = 'deleted'::text) AND (job_id IS NULL))
@@ -268,6 +306,23 @@ table pipelines
   grant insert, select to filemill_app
   grant delete, insert, select, update to filemill_system
 
+table quota_reservations
+  id uuid not null
+  tenant_id uuid not null
+  bytes bigint not null
+  files bigint not null
+  lease_until timestamp with time zone not null
+  constraint quota_reservations_bytes_check CHECK ((bytes >= 0))
+  constraint quota_reservations_files_check CHECK ((files >= 0))
+  constraint quota_reservations_pkey PRIMARY KEY (id)
+  constraint quota_reservations_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES filemill.tenants(id) ON DELETE CASCADE
+  CREATE INDEX quota_reservations_of_tenant ON filemill.quota_reservations USING btree (tenant_id)
+  owner filemill_owner, row security forced, with fillfactor=70
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant delete, select to filemill_app
+  grant delete, insert, select, update to filemill_system
+
 table segments
   file_id uuid not null
   ordinal integer not null
@@ -364,15 +419,32 @@ table tasks
   grant delete, insert, select, update to filemill_app
   grant delete, insert, select, update to filemill_system
 
+table tenant_quotas
+  tenant_id uuid not null
+  limit_bytes bigint
+  limit_files bigint
+  warned_percent smallint not null default 0
+  constraint tenant_quotas_limit_bytes_check CHECK ((limit_bytes >= 0))
+  constraint tenant_quotas_limit_files_check CHECK ((limit_files >= 0))
+  constraint tenant_quotas_pkey PRIMARY KEY (tenant_id)
+  constraint tenant_quotas_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES filemill.tenants(id) ON DELETE CASCADE
+  owner filemill_owner, row security forced, with fillfactor=50
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant select to filemill_app
+  grant delete, insert, select, update to filemill_system
+
 table tenants
   id uuid not null
   name text not null
   weight integer not null default 1
   max_running integer
   created_at timestamp with time zone not null default now()
+  retention_seconds bigint
   constraint tenants_max_running_check CHECK ((max_running > 0))
   constraint tenants_name_key UNIQUE (name)
   constraint tenants_pkey PRIMARY KEY (id)
+  constraint tenants_retention CHECK ((retention_seconds > 0))
   constraint tenants_weight_check CHECK (((weight >= 1) AND (weight <= 100)))
   owner filemill_owner, row security forced
   policy of_system for all to filemill_system using (true) check (true)
@@ -397,6 +469,32 @@ table tree_nodes
   grant delete, insert, select, update to filemill_app
   grant delete, insert, select, update to filemill_system
 
+table usage_changes
+  tenant_id uuid not null
+  storage_class text not null
+  bytes bigint not null
+  files bigint not null
+  CREATE INDEX usage_changes_of_tenant ON filemill.usage_changes USING btree (tenant_id)
+  owner filemill_owner, row security forced, with autovacuum_vacuum_scale_factor=0.01, autovacuum_vacuum_threshold=1000, autovacuum_vacuum_cost_limit=400
+  policy of_owner for insert to filemill_owner check (true)
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant select to filemill_app
+  grant delete, select to filemill_system
+
+table usage_totals
+  tenant_id uuid not null
+  storage_class text not null
+  bytes bigint not null
+  files bigint not null
+  constraint usage_totals_pkey PRIMARY KEY (tenant_id, storage_class)
+  constraint usage_totals_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES filemill.tenants(id) ON DELETE CASCADE
+  owner filemill_owner, row security forced, with fillfactor=50
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant select to filemill_app
+  grant insert, select, update to filemill_system
+
 table workers
   id uuid not null
   host text not null
@@ -410,3 +508,8 @@ table workers
   constraint workers_status_check CHECK ((status = ANY (ARRAY['up'::text, 'draining'::text, 'gone'::text, 'lost'::text])))
   owner filemill_owner, with fillfactor=50
   grant delete, insert, select, update to filemill_system
+
+CREATE OR REPLACE FUNCTION filemill.count_changed_files() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'filemill', 'pg_temp' AS $function$ BEGIN INSERT INTO usage_changes (tenant_id, storage_class, bytes, files) SELECT tenant_id, storage_class, sum(bytes), sum(files) FROM ( SELECT tenant_id, storage_class, size_bytes AS bytes, 1 AS files FROM new_rows WHERE is_counted(status, origin) UNION ALL SELECT tenant_id, storage_class, -size_bytes, -1 FROM old_rows WHERE is_counted(status, origin)) AS change GROUP BY 1, 2 HAVING sum(bytes) <> 0 OR sum(files) <> 0; RETURN NULL; END $function$
+CREATE OR REPLACE FUNCTION filemill.count_gone_files() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'filemill', 'pg_temp' AS $function$ BEGIN INSERT INTO usage_changes (tenant_id, storage_class, bytes, files) SELECT tenant_id, storage_class, -sum(size_bytes), -count(*) FROM old_rows WHERE is_counted(status, origin) GROUP BY 1, 2; RETURN NULL; END $function$
+CREATE OR REPLACE FUNCTION filemill.count_new_files() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'filemill', 'pg_temp' AS $function$ BEGIN INSERT INTO usage_changes (tenant_id, storage_class, bytes, files) SELECT tenant_id, storage_class, sum(size_bytes), count(*) FROM new_rows WHERE is_counted(status, origin) GROUP BY 1, 2; RETURN NULL; END $function$
+CREATE OR REPLACE FUNCTION filemill.is_counted(status text, origin text) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN ((status = ANY (ARRAY['stored'::text, 'quarantined'::text])) AND (origin <> 'intermediate'::text))

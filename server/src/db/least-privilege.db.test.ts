@@ -37,6 +37,10 @@ describe("what serves a tenant can't change", () => {
     ["which file an output is", sql`UPDATE outputs SET file_id = file_id WHERE ${NO}`],
     ["what happened", sql`UPDATE events SET data = data WHERE ${NO}`],
     ["who did what", sql`DELETE FROM audit_entries WHERE ${NO}`],
+    ["how much it uses", sql`UPDATE usage_totals SET bytes = 0 WHERE ${NO}`],
+    ["what it was counted for", sql`DELETE FROM usage_changes WHERE ${NO}`],
+    ["how much it may use", sql`UPDATE tenant_quotas SET limit_bytes = NULL WHERE ${NO}`],
+    ["in which class a file lies", sql`UPDATE files SET storage_class = storage_class WHERE ${NO}`],
   ])("%s", async (_what, statement) => {
     await expect(asMine(statement)).rejects.toMatchObject({ code: "42501" });
   });
@@ -67,5 +71,5 @@ test("tables whose rows change often are vacuumed and counted long before a fift
       SELECT relname AS name FROM pg_class, pg_options_to_table(reloptions) AS option
       WHERE relnamespace = 'filemill'::regnamespace AND option_name = 'autovacuum_vacuum_scale_factor' AND option_value::float8 <= 0.02 ORDER BY 1`),
   );
-  expect(set.map(({ name }) => name)).toEqual(["job_stages", "jobs", "task_inputs", "tasks", "tree_nodes"]);
+  expect(set.map(({ name }) => name)).toEqual(["job_stages", "jobs", "task_inputs", "tasks", "tree_nodes", "usage_changes"]);
 });

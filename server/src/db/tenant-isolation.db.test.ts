@@ -17,6 +17,7 @@ const VALUES: Readonly<Record<string, string>> = {
   "tasks.kind": "'map'",
   "tasks.status": "'ready'",
   "item_exceptions.status": "'dead'",
+  "damaged_files.kind": "'damaged'",
 };
 const BY_TYPE: Readonly<Record<string, string>> = {
   uuid: "gen_random_uuid()",
