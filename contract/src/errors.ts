@@ -11,6 +11,7 @@ export const PROBLEM_STATUS = {
   method_not_allowed: 405,
   conflict: 409,
   offset_mismatch: 409,
+  gone: 410,
   precondition_failed: 412,
   file_too_large: 413,
   quota_exceeded: 413,
@@ -19,6 +20,7 @@ export const PROBLEM_STATUS = {
   idempotency_key_reused: 422,
   upload_locked: 423,
   rate_limited: 429,
+  checksum_mismatch: 460,
   internal: 500,
   unavailable: 503,
   disk_full: 507,
@@ -38,6 +40,10 @@ export const ItemCode = z.enum([
   "crashed",
   "resource_exhausted",
   "lost",
+  "source_refused",
+  "source_denied",
+  "source_missing",
+  "source_unavailable",
 ]);
 export type ItemCode = z.infer<typeof ItemCode>;
 

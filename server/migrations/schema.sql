@@ -469,6 +469,68 @@ table tree_nodes
   grant delete, insert, select, update to filemill_app
   grant delete, insert, select, update to filemill_system
 
+table upload_segments
+  upload_id uuid not null
+  ordinal integer not null
+  tenant_id uuid not null
+  store text not null
+  object_key text not null
+  size_bytes bigint not null
+  encoding smallint not null default 0
+  object_id uuid
+  constraint upload_segments_check CHECK (starts_with(object_key, ((tenant_id)::text || '/'::text)))
+  constraint upload_segments_object_key_key UNIQUE (object_key)
+  constraint upload_segments_ordinal_check CHECK ((ordinal >= 0))
+  constraint upload_segments_pkey PRIMARY KEY (upload_id, ordinal)
+  constraint upload_segments_size_bytes_check CHECK ((size_bytes > 0))
+  constraint upload_segments_upload_id_fkey FOREIGN KEY (upload_id) REFERENCES filemill.uploads(id) ON DELETE CASCADE
+  owner filemill_owner, row security forced
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant delete, insert, select to filemill_app
+  grant delete, insert, select, update to filemill_system
+
+table uploads
+  id uuid not null
+  tenant_id uuid not null
+  file_id uuid not null
+  kind text not null default 'single'::text
+  status text not null default 'open'::text
+  actor text not null
+  name text not null
+  metadata jsonb not null default '{}'::jsonb
+  pipeline jsonb
+  sent_metadata text
+  sent_concat text
+  length bigint
+  upload_offset bigint not null default 0
+  segments integer not null default 0
+  hash_state bytea
+  hashed_bytes bigint not null default 0
+  job_id uuid
+  created_at timestamp with time zone not null default now()
+  expires_at timestamp with time zone not null
+  finished_at timestamp with time zone
+  lock_holder uuid
+  lock_epoch integer not null default 0
+  lock_until timestamp with time zone
+  lock_wanted_at timestamp with time zone
+  constraint uploads_check CHECK ((length >= upload_offset))
+  constraint uploads_file_id_key UNIQUE (file_id)
+  constraint uploads_kind_check CHECK ((kind = ANY (ARRAY['single'::text, 'partial'::text, 'final'::text])))
+  constraint uploads_pkey PRIMARY KEY (id)
+  constraint uploads_status_check CHECK ((status = ANY (ARRAY['open'::text, 'completed'::text, 'joined'::text, 'terminated'::text, 'expired'::text])))
+  constraint uploads_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES filemill.tenants(id)
+  constraint uploads_upload_offset_check CHECK ((upload_offset >= 0))
+  CREATE INDEX uploads_ended ON filemill.uploads USING btree (finished_at) WHERE (finished_at IS NOT NULL)
+  CREATE INDEX uploads_expiring ON filemill.uploads USING btree (expires_at) WHERE ((status = 'open'::text) OR ((status = 'completed'::text) AND (kind = 'partial'::text)))
+  CREATE INDEX uploads_open ON filemill.uploads USING btree (tenant_id, created_at DESC, id DESC) WHERE (status = 'open'::text)
+  owner filemill_owner, row security forced, with fillfactor=60
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant insert, select to filemill_app
+  grant delete, insert, select, update to filemill_system
+
 table usage_changes
   tenant_id uuid not null
   storage_class text not null

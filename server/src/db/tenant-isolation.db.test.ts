@@ -13,6 +13,7 @@ const VALUES: Readonly<Record<string, string>> = {
   "files.origin": "'upload'",
   "files.status": "'stored'",
   "segments.object_key": "'TENANT/' || gen_random_uuid()",
+  "upload_segments.object_key": "'TENANT/' || gen_random_uuid()",
   "job_stages.kind": "'map'",
   "tasks.kind": "'map'",
   "tasks.status": "'ready'",
