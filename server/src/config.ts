@@ -1,6 +1,7 @@
 import { availableParallelism, homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { readFetch, type FetchConfig } from "./config-fetch.ts";
 import { openReader, type Environment, type Reader } from "./config-reader.ts";
 import { ConfigError } from "./errors.ts";
 import { LOG_LEVELS, type LogLevel } from "./telemetry/log.ts";
@@ -18,6 +19,8 @@ export interface Config {
   readonly workers: WorkersConfig;
   /** Whether work is announced by NOTIFY; polling finds it either way. */
   readonly dispatch: { readonly notify: boolean };
+  /** Where URLs that people name may lead. */
+  readonly fetch: FetchConfig;
   readonly telemetry: TelemetryConfig;
   /** A first API key chosen beforehand; checked where it is used. */
   readonly bootstrapKey: string | undefined;
@@ -112,6 +115,7 @@ export function readConfig(env: Environment, machine: Machine = thisMachine()): 
     },
     workers: readWorkers(reader, { production, machine }),
     dispatch: { notify: reader.oneOf("FILEMILL_DISPATCH_NOTIFY", ["on", "off"]) !== "off" },
+    fetch: readFetch(reader),
     telemetry: readTelemetry(reader),
     bootstrapKey: reader.text("FILEMILL_BOOTSTRAP_KEY"),
     failpoints: env.FAILPOINT === "" ? undefined : env.FAILPOINT,
