@@ -8,16 +8,19 @@ export class Problem extends Error {
   readonly code: ProblemCode;
   readonly issues: readonly Issue[] | undefined;
   readonly retryAfterSeconds: number | undefined;
+  /** Further members of the answer (RFC 9457 §3.2): what was done all the same, for one. */
+  readonly members: Readonly<Record<string, unknown>> | undefined;
   constructor(
     code: ProblemCode,
     message: string,
-    options: { issues?: readonly Issue[]; retryAfterSeconds?: number; cause?: unknown } = {},
+    options: { issues?: readonly Issue[]; retryAfterSeconds?: number; members?: Readonly<Record<string, unknown>>; cause?: unknown } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "Problem";
     this.code = code;
     this.issues = options.issues;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.members = options.members;
   }
 }
 
@@ -28,10 +31,11 @@ export function notFound(what: string, id: string): Problem {
 
 /**
  * Trouble with an object store. `unavailable` passes with time; `disk_full` when space returns. `damaged`: an object is
- * there, but is not what was stored; like `not_found` for an object with a row, no retry helps.
+ * there, but is not what was stored; like `not_found` for an object with a row, no retry helps. `archived`: the store must
+ * bring the object back before it can be read, see ObjectStore.setClass.
  */
 export class StorageError extends Error {
-  readonly code: "not_found" | "damaged" | "exists" | "disk_full" | "unavailable";
+  readonly code: "not_found" | "damaged" | "exists" | "archived" | "disk_full" | "unavailable";
   constructor(code: StorageError["code"], message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = "StorageError";
@@ -51,10 +55,11 @@ export class ConfigError extends Error {
 
 /**
  * Why work failed, which decides what it costs. bad_input ends the item at once; crashed, timeout and
- * resource_exhausted count as attempts; lost is an expired lease (counted apart, in `losses`); infrastructure (database,
+ * resource_exhausted count as attempts, and so does external (a place outside that inputs come from did not give them);
+ * lost is an expired lease (counted apart, in `losses`); infrastructure (database,
  * store or broker away) and drains count nothing.
  */
-export const FAILURE_CLASSES = ["bad_input", "crashed", "timeout", "resource_exhausted", "lost", "infrastructure"] as const;
+export const FAILURE_CLASSES = ["bad_input", "crashed", "timeout", "resource_exhausted", "external", "lost", "infrastructure"] as const;
 export type FailureClass = (typeof FAILURE_CLASSES)[number];
 
 export interface Failure {

@@ -3,26 +3,34 @@ import { pipeline } from "node:stream/promises";
 import { StorageError } from "../src/errors.ts";
 import { keyParts } from "../src/storage/keys.ts";
 import type { ObjectStore } from "../src/storage/object-store.ts";
+import { STORAGE_CLASSES, type StorageClass } from "../src/storage/storage-class.ts";
+
+interface KeptObject {
+  readonly content: Buffer;
+  readonly modifiedAt: Date;
+  storageClass: StorageClass;
+}
 
 /** What an object store means, in the fewest words: the model that real backends are compared with. Buffers everything. */
 export function createMemoryStore(name = "memory"): ObjectStore {
-  const objects = new Map<string, { content: Buffer; modifiedAt: Date }>();
+  const objects = new Map<string, KeptObject>();
 
-  function find(key: string): { content: Buffer; modifiedAt: Date } {
+  function find(key: string): KeptObject {
     keyParts(key);
     const found = objects.get(key);
     if (found === undefined) throw new StorageError("not_found", `there is no object ${key}`);
     return found;
   }
 
-  function add(key: string, content: Buffer): void {
+  function add(key: string, content: Buffer, storageClass: StorageClass = "hot"): void {
     if (objects.has(key)) throw new StorageError("exists", `the key ${key} is taken`);
-    objects.set(key, { content, modifiedAt: new Date() });
+    objects.set(key, { content, modifiedAt: new Date(), storageClass });
   }
 
   return {
     name,
-    async put(key, content, { signal } = {}) {
+    classes: STORAGE_CLASSES,
+    async put(key, content, { signal, storageClass } = {}) {
       keyParts(key);
       const chunks: Buffer[] = [];
       await pipeline(
@@ -32,7 +40,7 @@ export function createMemoryStore(name = "memory"): ObjectStore {
         },
         signal === undefined ? {} : { signal },
       );
-      add(key, Buffer.concat(chunks));
+      add(key, Buffer.concat(chunks), storageClass);
       return { sizeBytes: chunks.reduce((sum, chunk) => sum + chunk.length, 0) };
     },
     async get(key, { range } = {}) {
@@ -43,7 +51,7 @@ export function createMemoryStore(name = "memory"): ObjectStore {
     async head(key) {
       keyParts(key);
       const found = objects.get(key);
-      return found && { sizeBytes: found.content.length, modifiedAt: found.modifiedAt };
+      return found && { sizeBytes: found.content.length, modifiedAt: found.modifiedAt, storageClass: found.storageClass };
     },
     async delete(key) {
       keyParts(key);
@@ -57,6 +65,10 @@ export function createMemoryStore(name = "memory"): ObjectStore {
     async copy(from, to) {
       keyParts(to);
       add(to, find(from).content);
+    },
+    async setClass(key, storageClass) {
+      find(key).storageClass = storageClass;
+      return "done";
     },
     async presign() {
       return undefined;

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -12,6 +12,7 @@ import { openDiskStore } from "./disk.ts";
 import { createFolderSync } from "./folder-sync.ts";
 import { objectStoreContract } from "./object-store.contract.ts";
 import type { ObjectStore } from "./object-store.ts";
+import { createTieredStore } from "./tiered-store.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -23,6 +24,10 @@ afterAll(async () => {
 
 objectStoreContract("disk", async () => openDiskStore({ folder: join(folder, "contract") }));
 objectStoreContract("memory", async () => createMemoryStore());
+objectStoreContract("disk in tiers", async () => {
+  const tier = (name: string) => openDiskStore({ folder: join(folder, "tiers", name) });
+  return createTieredStore("disk", { hot: await tier("hot"), cold: await tier("cold"), archive: await tier("archive") });
+});
 
 describe("disk store", () => {
   it("behaves as the model under any commands", async () => {
@@ -66,6 +71,26 @@ describe("disk store", () => {
     for (const name of old) await utimes(join(temp, name), longAgo, longAgo);
     await openDiskStore({ folder: join(folder, "leftovers") });
     expect((await readdir(temp)).toSorted()).toEqual(living.toSorted());
+  });
+
+  it("is unavailable, not empty, while its disk is not mounted", async () => {
+    const root = join(folder, "mounted");
+    const store = await openDiskStore({ folder: root });
+    await store.put("t/file/0/0", Readable.from([Buffer.from("x")]));
+    await rename(root, `${root}-away`);
+    await mkdir(root);
+    const away = expect.objectContaining({ code: "unavailable" });
+    await expect(store.get("t/file/0/0")).rejects.toEqual(away);
+    await expect(store.head("t/file/0/0")).rejects.toEqual(away);
+    await expect(store.delete("t/file/0/0")).rejects.toEqual(away);
+    await expect(store.put("t/file/0/1", Readable.from([Buffer.from("y")]))).rejects.toEqual(away);
+    await expect(store.copy("t/file/0/0", "t/file/0/2")).rejects.toEqual(away);
+    await expect(store.setClass("t/file/0/0", "cold")).rejects.toEqual(away);
+    await expect(Array.fromAsync(store.list(""))).rejects.toEqual(away);
+    await rm(root, { recursive: true });
+    await rename(`${root}-away`, root);
+    expect((await buffer(await store.get("t/file/0/0"))).toString()).toBe("x");
+    expect(await store.head("t/file/0/1")).toBeUndefined();
   });
 
   it("can be opened again while another writes", async () => {

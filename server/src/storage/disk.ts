@@ -2,10 +2,12 @@ import { link, mkdir, open, stat, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import type { StorageError } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import { diskError, fsCode, putError } from "./disk-errors.ts";
 import { objectPath } from "./disk-layout.ts";
 import { listObjects } from "./disk-list.ts";
+import { markFolder, requireMark } from "./disk-mark.ts";
 import { createFileWriter } from "./file-writer.ts";
 import { createFolderSync, type FolderSync } from "./folder-sync.ts";
 import type { ObjectStore, PutOptions } from "./object-store.ts";
@@ -14,7 +16,8 @@ import { collectLeftovers, tempName } from "./temp-files.ts";
 const READ_BUFFER_BYTES = 256 * 1_024;
 
 /**
- * Objects as files below `folder`, which is made if need be. Several processes may share it.
+ * Objects as files below `folder`, which is made if need be. Several processes may share it. Where the folder is gone later,
+ * because a disk was unmounted, everything is `unavailable`: no object counts as absent that may come back.
  *
  * A put writes to `tmp/`, fsyncs the file, links it under its name (link, unlike rename, refuses to replace) and fsyncs
  * the folder; only then it resolves. What a crash left in `tmp/` is deleted at open and by `tidy`, once it is an hour old.
@@ -27,6 +30,7 @@ export async function openDiskStore(options: { folder: string; name?: string }):
   try {
     const made = await mkdir(temp, { recursive: true });
     await mkdir(join(root, "objects"), { recursive: true });
+    await markFolder(root);
     await folders.sync(root);
     await syncAbove(root, { made, folders });
     await collectLeftovers(temp);
@@ -53,8 +57,21 @@ export async function openDiskStore(options: { folder: string; name?: string }):
     }
   }
 
+  /** What an operation on `key` failed with. A file that isn't there means that only as long as the store itself is. */
+  async function failure(error: unknown, what: string): Promise<StorageError> {
+    const isMissing = fsCode(error) === "ENOENT";
+    const trouble = isMissing
+      ? await requireMark(root).then(
+          () => undefined,
+          (lost: unknown) => lost,
+        )
+      : undefined;
+    return diskError(trouble ?? error, what);
+  }
+
   return {
     name: options.name ?? "disk",
+    classes: ["hot"],
     async put(key, content, options = {}) {
       objectPath(root, key);
       const path = join(temp, tempName());
@@ -70,8 +87,8 @@ export async function openDiskStore(options: { folder: string; name?: string }):
       }
     },
     async get(key, { range, signal } = {}) {
-      const handle = await open(objectPath(root, key), "r").catch((error: unknown) => {
-        throw diskError(error, `get ${key}`);
+      const handle = await open(objectPath(root, key), "r").catch(async (error: unknown) => {
+        throw await failure(error, `get ${key}`);
       });
       return handle.createReadStream({ highWaterMark: READ_BUFFER_BYTES, ...range, ...(signal && { signal }) });
     },
@@ -79,10 +96,11 @@ export async function openDiskStore(options: { folder: string; name?: string }):
       const path = objectPath(root, key);
       try {
         const found = await stat(path);
-        return { sizeBytes: found.size, modifiedAt: found.mtime };
+        return { sizeBytes: found.size, modifiedAt: found.mtime, storageClass: "hot" };
       } catch (error) {
-        if (fsCode(error) === "ENOENT") return undefined;
-        throw diskError(error, `head ${key}`);
+        const trouble = await failure(error, `head ${key}`);
+        if (trouble.code === "not_found") return undefined;
+        throw trouble;
       }
     },
     async delete(key) {
@@ -90,15 +108,25 @@ export async function openDiskStore(options: { folder: string; name?: string }):
       try {
         await unlink(path);
       } catch (error) {
-        if (fsCode(error) !== "ENOENT") throw diskError(error, `delete ${key}`);
+        const trouble = await failure(error, `delete ${key}`);
+        if (trouble.code !== "not_found") throw trouble;
       }
     },
-    list: (prefix) => listObjects(join(root, "objects"), prefix),
+    async *list(prefix) {
+      await requireMark(root);
+      yield* listObjects(join(root, "objects"), prefix);
+    },
     async copy(from, to) {
       // Objects never change, so that two names for one file are two objects.
-      await publish(objectPath(root, from), to).catch((error: unknown) => {
-        throw diskError(error, `copy ${from} to ${to}`);
+      await publish(objectPath(root, from), to).catch(async (error: unknown) => {
+        throw await failure(error, `copy ${from} to ${to}`);
       });
+    },
+    async setClass(key) {
+      await stat(objectPath(root, key)).catch(async (error: unknown) => {
+        throw await failure(error, `set the class of ${key}`);
+      });
+      return "done";
     },
     async presign() {
       return undefined;

@@ -150,6 +150,24 @@ export function objectStoreContract(name: string, open: () => Promise<ObjectStor
       expect((await buffer(await store.get(to))).toString()).toBe("kept");
     });
 
+    it("moves an object between its classes without changing it", async () => {
+      const key = newKey();
+      const content = randomBytes(300_000);
+      await store.put(key, Readable.from(chunksOf(content)), { storageClass: "cold" });
+      for (const storageClass of ["cold", "hot", "archive", "cold", "hot"] as const) {
+        expect(await store.setClass(key, storageClass)).toBe("done");
+        const expected = store.classes.includes(storageClass) ? storageClass : "hot";
+        expect(await store.head(key)).toMatchObject({ sizeBytes: content.length, storageClass: expected });
+        if (storageClass !== "archive") expect((await buffer(await store.get(key))).equals(content)).toBe(true);
+        expect(await Array.fromAsync(store.list(key), (object) => object.key)).toEqual([key]);
+        await expect(store.put(key, Readable.from([Buffer.from("other")]))).rejects.toMatchObject({ code: "exists" });
+      }
+      await expect(store.setClass(newKey(), "cold")).rejects.toMatchObject({ code: "not_found" });
+      await store.setClass(key, "cold");
+      await store.delete(key);
+      await expectAbsent(store, key);
+    });
+
     it("lists exactly the keys under a prefix", async () => {
       const keys = [
         "listed/aaaaaaaaaaaa/0/0",

@@ -20,6 +20,14 @@ describe("object stores", () => {
     for (const name of ["a", "b", "c"]) expect(Math.abs((counts.get(name) ?? 0) - 1_000)).toBeLessThan(120);
   });
 
+  it("keep the segments of a file together", () => {
+    const stores = createObjectStores(members("a", "b", "c"));
+    for (const key of keys.slice(0, 100)) {
+      const names = [0, 1, 2, 3].map((segment) => stores.place({ tenantId, objectKey: key.replace(/0$/, String(segment)) }).name);
+      expect(new Set(names).size).toBe(1);
+    }
+  });
+
   it("move nothing between the old stores when one is added", () => {
     const before = createObjectStores(members("a", "b"));
     const after = createObjectStores(members("a", "b", "c"));

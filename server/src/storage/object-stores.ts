@@ -70,10 +70,12 @@ export function createObjectStores(members: readonly StoreMember[]): ObjectStore
 
 /**
  * Rendezvous hashing: the store whose hash with the key is highest. A store that is added takes its share from all others
- * and moves nothing else; what was written before stays where its row says.
+ * and moves nothing else; what was written before stays where its row says. The key's last part does not count, so that all
+ * segments of a file are in one store, and whoever looks for the next one need ask no other.
  */
-function highest(members: readonly StoreMember[], key: string): ObjectStore | undefined {
+function highest(members: readonly StoreMember[], objectKey: string): ObjectStore | undefined {
   if (members.length <= 1) return members[0]?.store;
+  const key = objectKey.slice(0, objectKey.lastIndexOf("/"));
   let best: { readonly weight: bigint; readonly store: ObjectStore } | undefined;
   for (const { store } of members) {
     const weight = createHash("sha256").update(`${store.name}\0${key}`).digest().readBigUInt64BE();
