@@ -42,6 +42,22 @@ table audit_entries
   grant insert, select to filemill_app
   grant insert, select to filemill_system
 
+table cached_results
+  tenant_id uuid not null
+  key bytea not null
+  steps smallint[] not null
+  files uuid[] not null
+  created_at timestamp with time zone not null default now()
+  expires_at timestamp with time zone not null
+  constraint cached_results_key_check CHECK ((octet_length(key) = 32))
+  constraint cached_results_pkey PRIMARY KEY (tenant_id, key)
+  CREATE INDEX cached_results_by_expiry ON filemill.cached_results USING btree (expires_at)
+  owner filemill_owner, row security forced
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant delete, select to filemill_app
+  grant delete, insert, select to filemill_system
+
 table damaged_files
   file_id uuid not null
   tenant_id uuid not null
@@ -58,6 +74,22 @@ table damaged_files
   policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
   grant select to filemill_app
   grant delete, insert, select, update to filemill_system
+
+table deleted_jobs
+  job_id uuid not null
+  tenant_id uuid not null
+  pipeline_name text not null
+  steps jsonb not null
+  deleted_at timestamp with time zone not null default now()
+  looked_at timestamp with time zone not null default now()
+  constraint deleted_jobs_pkey PRIMARY KEY (job_id)
+  constraint deleted_jobs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES filemill.tenants(id)
+  CREATE INDEX deleted_jobs_to_look_at ON filemill.deleted_jobs USING btree (looked_at)
+  owner filemill_owner, row security forced
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant insert, select to filemill_app
+  grant delete, select to filemill_system
 
 table events
   id bigint not null identity
@@ -76,6 +108,27 @@ table events
   policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
   grant insert, select to filemill_app
   grant delete, insert, select to filemill_system
+
+table file_sources
+  file_id uuid not null
+  tenant_id uuid not null
+  job_id uuid not null
+  kind text not null
+  identity bytea not null
+  location text not null
+  size_bytes bigint not null
+  etag text
+  modified_at timestamp with time zone
+  collected_at timestamp with time zone not null default now()
+  constraint file_sources_file_id_fkey FOREIGN KEY (file_id) REFERENCES filemill.files(id) ON DELETE CASCADE
+  constraint file_sources_identity_check CHECK ((octet_length(identity) = 32))
+  constraint file_sources_pkey PRIMARY KEY (file_id)
+  CREATE INDEX file_sources_by_identity ON filemill.file_sources USING btree (tenant_id, identity, collected_at)
+  owner filemill_owner, row security forced
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant select to filemill_app
+  grant delete, insert, select, update to filemill_system
 
 table file_walks
   name text not null
@@ -189,6 +242,24 @@ table item_exceptions
   grant delete, insert, select to filemill_app
   grant delete, insert, select, update to filemill_system
 
+table job_sources
+  job_id uuid not null
+  tenant_id uuid not null
+  kind text not null
+  spec jsonb not null
+  cursor jsonb
+  listed bigint not null default 0
+  collected bigint not null default 0
+  unchanged bigint not null default 0
+  collected_bytes bigint not null default 0
+  constraint job_sources_job_id_fkey FOREIGN KEY (job_id) REFERENCES filemill.jobs(id) ON DELETE CASCADE
+  constraint job_sources_pkey PRIMARY KEY (job_id)
+  owner filemill_owner, row security forced, with fillfactor=40
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant insert, select to filemill_app
+  grant delete, insert, select, update to filemill_system
+
 table job_specs
   job_id uuid not null
   tenant_id uuid not null
@@ -266,6 +337,21 @@ view lane_backlog
   grant select to filemill_system
   as SELECT lane, (sum(ready))::bigint AS ready, (sum(running))::bigint AS running FROM ( SELECT tasks.lane, count(*) AS ready, 0 AS running FROM filemill.tasks WHERE ((tasks.status = 'ready'::text) AND (NOT tasks.backing_off)) GROUP BY tasks.lane UNION ALL SELECT tasks.lane, count(*) AS count, 0 FROM filemill.tasks WHERE ((tasks.status = 'ready'::text) AND tasks.backing_off) GROUP BY tasks.lane UNION ALL SELECT tasks.lane, 0, count(*) AS count FROM filemill.tasks WHERE (tasks.status = 'running'::text) GROUP BY tasks.lane) counted GROUP BY lane;
 
+table object_keys
+  object_id uuid not null
+  tenant_id uuid not null
+  kek_id uuid not null
+  kek_version integer not null
+  wrapped_dek bytea not null
+  constraint object_keys_pkey PRIMARY KEY (object_id)
+  constraint object_keys_tenant_id_kek_id_kek_version_fkey FOREIGN KEY (tenant_id, kek_id, kek_version) REFERENCES filemill.tenant_keys(tenant_id, id, version)
+  CREATE INDEX object_keys_of_kek ON filemill.object_keys USING btree (kek_id, kek_version)
+  owner filemill_owner, row security forced
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant delete, insert, select to filemill_app
+  grant delete, insert, select, update to filemill_system
+
 table outputs
   job_id uuid not null
   ordinal integer not null
@@ -279,8 +365,10 @@ table outputs
   processor_version text not null
   kept boolean not null
   inputs uuid[] not null
+  reused_from uuid
   constraint outputs_pkey PRIMARY KEY (job_id, ordinal, step, task_id, part)
   CREATE INDEX outputs_by_file ON filemill.outputs USING btree (file_id)
+  CREATE INDEX outputs_by_input ON filemill.outputs USING btree ((inputs[1]), job_id)
   CREATE INDEX outputs_by_task ON filemill.outputs USING btree (task_id)
   owner filemill_owner, row security forced
   policy of_system for all to filemill_system using (true) check (true)
@@ -323,6 +411,13 @@ table quota_reservations
   grant delete, select to filemill_app
   grant delete, insert, select, update to filemill_system
 
+table root_keys
+  version text not null
+  created_at timestamp with time zone not null default now()
+  constraint root_keys_pkey PRIMARY KEY (version)
+  owner filemill_owner
+  grant insert, select to filemill_system
+
 table segments
   file_id uuid not null
   ordinal integer not null
@@ -331,6 +426,7 @@ table segments
   object_key text not null
   size_bytes bigint not null
   encoding smallint not null default 0
+  object_id uuid
   constraint segments_check CHECK (starts_with(object_key, ((tenant_id)::text || '/'::text)))
   constraint segments_file_id_fkey FOREIGN KEY (file_id) REFERENCES filemill.files(id) ON DELETE CASCADE
   constraint segments_object_key_key UNIQUE (object_key)
@@ -341,6 +437,26 @@ table segments
   policy of_system for all to filemill_system using (true) check (true)
   policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
   grant delete, insert, select to filemill_app
+  grant delete, insert, select, update to filemill_system
+
+table source_items
+  id uuid not null
+  tenant_id uuid not null
+  job_id uuid not null
+  identity bytea not null
+  location text not null
+  name text not null
+  size_bytes bigint
+  etag text
+  modified_at timestamp with time zone
+  file_id uuid
+  constraint source_items_identity_check CHECK ((octet_length(identity) = 32))
+  constraint source_items_pkey PRIMARY KEY (id)
+  CREATE INDEX source_items_of_job ON filemill.source_items USING btree (job_id, identity)
+  owner filemill_owner, row security forced, with fillfactor=80, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000, autovacuum_analyze_scale_factor=0.02, autovacuum_analyze_threshold=1000, autovacuum_vacuum_cost_limit=400
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant delete, select to filemill_app
   grant delete, insert, select, update to filemill_system
 
 table stage_arrivals
@@ -368,9 +484,12 @@ table task_inputs
   parents integer[] not null
   files uuid[] not null
   from_steps text[] not null
+  reduce boolean not null default false
   constraint task_inputs_pkey PRIMARY KEY (task_id)
   CREATE INDEX task_inputs_of_job ON filemill.task_inputs USING btree (job_id)
+  CREATE INDEX task_inputs_of_reduces ON filemill.task_inputs USING gin (files) WHERE reduce
   owner filemill_owner, row security forced, with autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000, autovacuum_analyze_scale_factor=0.02, autovacuum_analyze_threshold=1000, autovacuum_vacuum_cost_limit=400
+  policy of_owner for select to filemill_owner using (true)
   policy of_system for all to filemill_system using (true) check (true)
   policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
   grant delete, insert, select, update to filemill_app
@@ -417,6 +536,25 @@ table tasks
   policy of_system for all to filemill_system using (true) check (true)
   policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
   grant delete, insert, select, update to filemill_app
+  grant delete, insert, select, update to filemill_system
+
+table tenant_keys
+  tenant_id uuid not null
+  id uuid not null
+  version integer not null
+  root_version text not null
+  wrapped_key bytea not null
+  created_at timestamp with time zone not null default now()
+  retired_at timestamp with time zone
+  constraint tenant_keys_pkey PRIMARY KEY (tenant_id, id, version)
+  constraint tenant_keys_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES filemill.tenants(id)
+  constraint tenant_keys_version_check CHECK ((version > 0))
+  CREATE UNIQUE INDEX tenant_keys_current ON filemill.tenant_keys USING btree (tenant_id) WHERE (retired_at IS NULL)
+  CREATE INDEX tenant_keys_retired ON filemill.tenant_keys USING btree (retired_at) WHERE (retired_at IS NOT NULL)
+  owner filemill_owner, row security forced
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant insert, select to filemill_app
   grant delete, insert, select, update to filemill_system
 
 table tenant_quotas
@@ -574,4 +712,7 @@ table workers
 CREATE OR REPLACE FUNCTION filemill.count_changed_files() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'filemill', 'pg_temp' AS $function$ BEGIN INSERT INTO usage_changes (tenant_id, storage_class, bytes, files) SELECT tenant_id, storage_class, sum(bytes), sum(files) FROM ( SELECT tenant_id, storage_class, size_bytes AS bytes, 1 AS files FROM new_rows WHERE is_counted(status, origin) UNION ALL SELECT tenant_id, storage_class, -size_bytes, -1 FROM old_rows WHERE is_counted(status, origin)) AS change GROUP BY 1, 2 HAVING sum(bytes) <> 0 OR sum(files) <> 0; RETURN NULL; END $function$
 CREATE OR REPLACE FUNCTION filemill.count_gone_files() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'filemill', 'pg_temp' AS $function$ BEGIN INSERT INTO usage_changes (tenant_id, storage_class, bytes, files) SELECT tenant_id, storage_class, -sum(size_bytes), -count(*) FROM old_rows WHERE is_counted(status, origin) GROUP BY 1, 2; RETURN NULL; END $function$
 CREATE OR REPLACE FUNCTION filemill.count_new_files() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'filemill', 'pg_temp' AS $function$ BEGIN INSERT INTO usage_changes (tenant_id, storage_class, bytes, files) SELECT tenant_id, storage_class, sum(size_bytes), count(*) FROM new_rows WHERE is_counted(status, origin) GROUP BY 1, 2; RETURN NULL; END $function$
+CREATE OR REPLACE FUNCTION filemill.delete_inline_keys() RETURNS trigger LANGUAGE plpgsql SET search_path TO 'filemill', 'pg_temp' AS $function$ BEGIN DELETE FROM object_keys USING gone WHERE gone.encoding <> 0 AND object_keys.object_id = gone.file_id AND object_keys.tenant_id = gone.tenant_id; RETURN NULL; END $function$
+CREATE OR REPLACE FUNCTION filemill.delete_segment_keys() RETURNS trigger LANGUAGE plpgsql SET search_path TO 'filemill', 'pg_temp' AS $function$ BEGIN DELETE FROM object_keys USING gone WHERE object_keys.object_id = gone.object_id AND object_keys.tenant_id = gone.tenant_id; RETURN NULL; END $function$
 CREATE OR REPLACE FUNCTION filemill.is_counted(status text, origin text) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN ((status = ANY (ARRAY['stored'::text, 'quarantined'::text])) AND (origin <> 'intermediate'::text))
+CREATE OR REPLACE FUNCTION filemill.reduces_of(given uuid[], most integer) RETURNS TABLE(input uuid, task_id uuid) LANGUAGE sql STABLE SECURITY DEFINER ROWS 100 SET search_path TO 'filemill', 'pg_temp' AS $function$ SELECT asked.id, found.task_id FROM unnest(given) AS asked(id) CROSS JOIN LATERAL ( SELECT task_inputs.task_id FROM task_inputs WHERE reduce AND files @> ARRAY[asked.id] AND tenant_id = current_setting('filemill.tenant')::uuid LIMIT most) AS found LIMIT most $function$
