@@ -18,6 +18,7 @@ const VALUES: Readonly<Record<string, string>> = {
   "tasks.kind": "'map'",
   "tasks.status": "'ready'",
   "item_exceptions.status": "'dead'",
+  "cached_results.key": "sha256(gen_random_uuid()::text::bytea)",
   "damaged_files.kind": "'damaged'",
 };
 const BY_TYPE: Readonly<Record<string, string>> = {

@@ -12,6 +12,7 @@ import { adminRoutes } from "./routes/admin.ts";
 import { eventsRoutes } from "./routes/events.ts";
 import { filesRoutes } from "./routes/files.ts";
 import { jobsRoutes } from "./routes/jobs.ts";
+import { lineageRoutes } from "./routes/lineage.ts";
 import { pipelinesRoutes } from "./routes/pipelines.ts";
 import { processorsRoutes } from "./routes/processors.ts";
 import { queuesRoutes } from "./routes/queues.ts";
@@ -67,7 +68,7 @@ export async function buildApp(services: Services, options: AppOptions = {}): Pr
   measureRequests(app, services.metrics);
   await describeApi(app);
   await app.register(systemRoutes(services));
-  const versioned = [filesRoutes, jobsRoutes, pipelinesRoutes, processorsRoutes, queuesRoutes, eventsRoutes, adminRoutes];
+  const versioned = [filesRoutes, lineageRoutes, jobsRoutes, pipelinesRoutes, processorsRoutes, queuesRoutes, eventsRoutes, adminRoutes];
   for (const routes of versioned) await app.register(routes(services), { prefix: "/api/v1" });
   return app;
 }

@@ -39,8 +39,8 @@ async function insertChunk(transaction: Transaction, tasks: readonly NewTask[], 
       ) AS given(id, tenant_id, job_id, stage, kind, lane, rank, max_attempts, tree_level, tree_node, tree_root, state, attempts, error,
         ordinals, parents, files, from_steps)
     ), inputs AS (
-      INSERT INTO task_inputs (task_id, tenant_id, job_id, ordinals, parents, files, from_steps)
-      SELECT id, tenant_id, job_id, ordinals::int[], parents::int[], files::uuid[], from_steps::text[] FROM given
+      INSERT INTO task_inputs (task_id, tenant_id, job_id, ordinals, parents, files, from_steps, reduce)
+      SELECT id, tenant_id, job_id, ordinals::int[], parents::int[], files::uuid[], from_steps::text[], kind IN ('tree', 'gather') FROM given
     )
     INSERT INTO tasks (id, tenant_id, job_id, stage, kind, lane, status, rank, items, item_from, item_to, tree_level, tree_node, tree_root,
       attempts, max_attempts, backing_off, run_at, finished_at, error)
