@@ -41,9 +41,10 @@ export async function acceptForm(body: Readable, contents: ContentStore, upload:
       fieldNames: ["pipeline", "params", "metadata"],
       maxFiles: upload.maxFilesPerRequest,
       maxFileBytes: upload.maxFileBytes,
-      onFile: async (content, name) => {
+      onFile: async (content, { name, digests }) => {
         const { tenantId, maxFileBytes: maxBytes } = upload;
-        files.push(await receiveFile(content, { contents, tenantId, name, metadata: {}, maxBytes, release: freeChunk }));
+        const part = { contents, tenantId, name, metadata: {}, maxBytes, release: freeChunk };
+        files.push(await receiveFile(content, { ...part, ...(digests && { digests }) }));
       },
     });
     if (files.length === 0) throw new Problem("validation_failed", 'The form holds no file; add at least one part named "file".');

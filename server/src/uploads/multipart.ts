@@ -3,7 +3,9 @@ import type { Readable } from "node:stream";
 import busboy from "busboy";
 import { z } from "zod";
 import { Problem } from "../errors.ts";
+import { claimsOf, type DigestClaims } from "./digest-fields.ts";
 import { partFileName } from "./file-name.ts";
+import { partHeadersOf } from "./part-headers.ts";
 import { tooLarge } from "./receive.ts";
 
 export interface MultipartForm {
@@ -18,7 +20,13 @@ export interface MultipartReading {
   readonly maxFiles: number;
   readonly maxFileBytes: number;
   /** Takes one `file` part, wholly; called for one after the other, in the order of the body. */
-  readonly onFile: (content: Readable, name: string) => Promise<void>;
+  readonly onFile: (content: Readable, part: FilePart) => Promise<void>;
+}
+
+export interface FilePart {
+  readonly name: string;
+  /** Of the part's own headers, where it has such. */
+  readonly digests: DigestClaims | undefined;
 }
 
 /** A pipeline document, parameters or metadata. */
@@ -39,6 +47,7 @@ const MAX_PARTS_AHEAD = 16;
 export async function readMultipart(body: Readable, reading: MultipartReading): Promise<MultipartForm> {
   const parser = openParser(reading);
   const delimiters = delimitersSeen(parser);
+  const partHeaders = partHeadersOf(parser);
   let parts = 0;
   const fields = new Map<string, string>();
   let failure: unknown;
@@ -61,12 +70,13 @@ export async function readMultipart(body: Readable, reading: MultipartReading): 
     content.on("limit", () => fail(tooLarge(reading.maxFileBytes)));
     parts++;
     ahead++;
+    const headers = partHeaders();
     queue = queue.then(async () => {
       try {
         if (failure !== undefined) return;
         if (field !== FILE_FIELD) throw malformed(`files go into parts named "${FILE_FIELD}", not ${JSON.stringify(field ?? "")}`);
         if (isEncoded(encoding)) throw encodedPart(encoding);
-        await reading.onFile(content, partFileName(filename ?? ""));
+        await reading.onFile(content, { name: partFileName(filename ?? ""), digests: claimsOf({ headers }) });
       } catch (error) {
         fail(error);
       } finally {

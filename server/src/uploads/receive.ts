@@ -4,6 +4,7 @@ import type { Metadata } from "@filemill/contract/files.ts";
 import { v7 as uuidv7 } from "uuid";
 import { Problem } from "../errors.ts";
 import type { ContentStore } from "../storage/content-store.ts";
+import { compareDigests, type DigestClaims } from "./digest-fields.ts";
 import { detectMediaType, HEAD_BYTES } from "./media-type.ts";
 import type { StoredFile } from "../record/files.ts";
 
@@ -16,24 +17,31 @@ export interface Reception {
   readonly maxBytes: number;
   /** What the client announced, where it did. */
   readonly expectedBytes?: number;
+  /** What the client says the bytes hash to. */
+  readonly digests?: DigestClaims;
   readonly signal?: AbortSignal;
   /** Given every chunk of the content that is needed no more; see ContentPlace. */
   readonly release?: (chunk: Buffer) => void;
+  /** Of the file, where it is known beforehand; else a new one. */
+  readonly id?: string;
+  /** Part of the objects' keys; 0 unless told. */
+  readonly epoch?: number;
 }
 
 /**
  * Takes the bytes of one upload: counts, hashes and recognises them on the way, in one pass. When it resolves they are
  * durable and wait to be recorded; when it rejects nothing of them is left in the store.
  *
- * Throws Problem `file_too_large` (before the first byte where `expectedBytes` says so), `length_mismatch`; StorageError;
+ * Throws Problem `file_too_large` (before the first byte where `expectedBytes` says so), `length_mismatch`,
+ * `digest_mismatch`, `validation_failed` where a digest behind the content is malformed; StorageError;
  * or the stream's own error, which means that the client is gone.
  */
 export async function receiveFile(content: Readable, reception: Reception): Promise<StoredFile> {
   const { expectedBytes, maxBytes, tenantId, name, metadata } = reception;
   if (expectedBytes !== undefined && expectedBytes > maxBytes) throw tooLarge(maxBytes);
-  const id = uuidv7();
+  const { id = uuidv7(), epoch = 0 } = reception;
   const meter = createMeter(reception);
-  const stored = await reception.contents.write(meter.measure(content), { ...reception, fileId: id, epoch: 0 });
+  const stored = await reception.contents.write(meter.measure(content), { ...reception, fileId: id, epoch });
   try {
     const { sizeBytes, sha256, head } = meter.result();
     const mediaType = await detectMediaType({ head, complete: sizeBytes <= head.length, name });
@@ -49,8 +57,10 @@ export function tooLarge(maxBytes: number): Problem {
   return new Problem("file_too_large", `A file may have at most ${maxBytes} bytes here. Split it, or ask the operator to raise the limit.`);
 }
 
-function createMeter({ maxBytes, expectedBytes }: Reception) {
+function createMeter({ maxBytes, expectedBytes, digests }: Reception) {
   const hash = createHash("sha256");
+  const hash512 = digests?.needsSha512 === true ? createHash("sha512") : undefined;
+  let sha256: Buffer | undefined;
   const heads: Buffer[] = [];
   let headBytes = 0;
   let sizeBytes = 0;
@@ -61,6 +71,7 @@ function createMeter({ maxBytes, expectedBytes }: Reception) {
         sizeBytes += chunk.length;
         if (sizeBytes > maxBytes) throw tooLarge(maxBytes);
         hash.update(chunk);
+        hash512?.update(chunk);
         if (headBytes < HEAD_BYTES) {
           const part = Buffer.from(chunk.subarray(0, HEAD_BYTES - headBytes));
           heads.push(part);
@@ -71,7 +82,9 @@ function createMeter({ maxBytes, expectedBytes }: Reception) {
       if (expectedBytes !== undefined && sizeBytes !== expectedBytes) {
         throw new Problem("length_mismatch", `${expectedBytes} bytes were announced and ${sizeBytes} came. Send the file again.`);
       }
+      sha256 = hash.digest();
+      if (digests !== undefined) compareDigests(digests.read(), { sha256, sha512: hash512?.digest() });
     },
-    result: () => ({ sizeBytes, sha256: hash.digest(), head: Buffer.concat(heads) }),
+    result: () => ({ sizeBytes, sha256: sha256 ?? hash.digest(), head: Buffer.concat(heads) }),
   };
 }

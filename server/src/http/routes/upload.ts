@@ -8,6 +8,7 @@ import type { Answer } from "../../jobs/idempotency.ts";
 import type { SubmittedJob } from "../../jobs/submission.ts";
 import { acceptForm } from "../../uploads/accept-form.ts";
 import { commitUpload } from "../../uploads/commit.ts";
+import { claimsOf } from "../../uploads/digest-fields.ts";
 import { fileName } from "../../uploads/file-name.ts";
 import { freeChunk } from "../../uploads/free-chunk.ts";
 import { receiveFile, tooLarge } from "../../uploads/receive.ts";
@@ -38,7 +39,7 @@ export function uploadRoutes(services: Services): FastifyPluginAsync {
           schema: {
             summary: "Send files as multipart/form-data, and run a pipeline over them",
             description:
-              "Parts named `file`; optional fields `pipeline` (a name, or a document as JSON), `params` and `metadata` (JSON). 202 with a pipeline, else 201. Of a path in a file name only the last part is kept.",
+              "Parts named `file`; optional fields `pipeline` (a name, or a document as JSON), `params` and `metadata` (JSON). 202 with a pipeline, else 201. Of a path in a file name only the last part is kept. A part's Content-Digest and Repr-Digest are checked.",
             consumes: ["multipart/form-data"],
             tags: ["files"],
             headers: IdempotencyHeader,
@@ -73,7 +74,8 @@ export function uploadRoutes(services: Services): FastifyPluginAsync {
           onRequest: async (request) => refuseTooLong(request, limits.maxFileBytes, limits.maxFileBytes),
           schema: {
             summary: "Send one file as the body, as curl -T does",
-            description: "The name is kept as it is. metadata.<key>=<value> in the query adds metadata.",
+            description:
+              "The name is kept as it is. metadata.<key>=<value> in the query adds metadata. Content-Digest and Repr-Digest (sha-256, sha-512) are checked, also as trailers.",
             tags: ["files"],
             params: z.object({ name: z.string() }),
             querystring: z.looseObject({}),
@@ -84,6 +86,7 @@ export function uploadRoutes(services: Services): FastifyPluginAsync {
         async (request, reply) => {
           const { tenantId, actor } = request.principal;
           const length = request.headers["content-length"];
+          const digests = claimsOf({ headers: request.headers, trailers: () => request.raw.trailers });
           const file = await receiveFile(request.raw, {
             contents,
             tenantId,
@@ -92,6 +95,7 @@ export function uploadRoutes(services: Services): FastifyPluginAsync {
             maxBytes: limits.maxFileBytes,
             release: freeChunk,
             ...(length !== undefined && { expectedBytes: Number(length) }),
+            ...(digests && { digests }),
           });
           const { body, lanes } = await commitUpload<UploadAnswer>(services, {
             files: [file],
