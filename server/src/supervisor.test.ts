@@ -31,6 +31,19 @@ test("a child that is killed is started again, and the log says how it ended", a
   expect(JSON.parse(lines[0] ?? "")).toMatchObject({ child: "sample", how: "SIGKILL" });
 });
 
+test("a child that is killed again and again while it serves is started again after eight first pauses at most", async () => {
+  const { child, lines } = start("");
+  await child.ready;
+  for (let kills = 1; kills <= 6; kills++) {
+    const pid = child.pid() ?? 0;
+    process.kill(pid, "SIGKILL");
+    await expect.poll(() => lines.length, { timeout: 10_000 }).toBe(kills);
+    await expect.poll(() => child.pid(), { timeout: 10_000 }).toBeTypeOf("number");
+    await expect.poll(() => child.measure({}), { timeout: 10_000 }).not.toBe("");
+  }
+  expect(lines.map((line) => JSON.parse(line).pauseMs)).toEqual([10, 20, 40, 80, 80, 80]);
+});
+
 test("a child that never gets ready is not started again", async () => {
   const { child } = start("fails");
   await expect(child.ready).rejects.toThrow("The sample process ended before it was ready (code 3).");

@@ -13,7 +13,7 @@ export interface ChildOptions {
    */
   readonly settings?: () => Promise<Readonly<Record<string, string>>>;
   readonly log: Logger;
-  /** First pause before a restart, doubled each time up to 64 times; 250 ms unless told. */
+  /** First pause before a restart, doubled each time; 250 ms unless told. */
   readonly firstPauseMs?: number;
 }
 
@@ -33,6 +33,11 @@ export interface SupervisedChild {
 
 /** A process that ran for so long was healthy: the next pause is the first one again. */
 const HEALTHY_MS = 30_000;
+/**
+ * How often the pause doubles. A process that had served before it ended is missed by people: 2 s is as long as they wait
+ * for another. One that ends before it is ready would only end again, and costs a start each time.
+ */
+const DOUBLINGS = { served: 3, neverReady: 6 } as const;
 /** Prometheus gives a scrape 10 s; one child that hangs must not cost the measurements of the others. */
 const MEASURE_TIMEOUT_MS = 2_000;
 
@@ -56,6 +61,7 @@ export function supervise(options: ChildOptions): SupervisedChild {
 
   function start(): void {
     const startedAt = performance.now();
+    let doublings: number = DOUBLINGS.neverReady;
     const current = fork(options.module, settings ? [AWAIT_SETTINGS] : [], {
       env: options.environment,
       stdio: ["ignore", "inherit", "inherit", "ipc"],
@@ -70,6 +76,7 @@ export function supervise(options: ChildOptions): SupervisedChild {
       if (!isFromChild(message)) return;
       if (message.type === "measured") return questions.get(message.question)?.(message.text);
       everReady = true;
+      doublings = DOUBLINGS.served;
       ready.resolve(message);
     });
     current.on("error", (error) => log.error({ child: name, err: error }, "a process could not be started or reached"));
@@ -80,7 +87,7 @@ export function supervise(options: ChildOptions): SupervisedChild {
       const how = signal ?? `code ${code}`;
       if (!everReady) return ready.reject(new Error(`The ${name} process ended before it was ready (${how}).`));
       failures = performance.now() - startedAt > HEALTHY_MS ? 0 : failures + 1;
-      const pauseMs = firstPauseMs * 2 ** Math.min(Math.max(0, failures - 1), 6);
+      const pauseMs = firstPauseMs * 2 ** Math.min(Math.max(0, failures - 1), doublings);
       log.error({ child: name, how, pauseMs }, "a process ended by itself; it is started again");
       restart = setTimeout(start, pauseMs);
     });
