@@ -27,6 +27,7 @@ export const ProcessorResource = z.object({
   parameters: z.record(z.string(), z.unknown()),
   example: z.record(z.string(), z.unknown()),
   available: z.boolean(),
+  cacheable: z.boolean().describe("a step that uses it may ask for results of earlier runs: `cache` true"),
 });
 
 export type PipelineResource = z.infer<typeof PipelineResource>;

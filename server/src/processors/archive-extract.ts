@@ -40,6 +40,7 @@ export const archiveExtract = declareProcessor({
   limits: { memoryBytes: 512 * 2 ** 20, wallMs: 900_000, outputBytes: parseSize(MAX_TOTAL), outputFiles: MAX_FILES },
   example: { max_total: "1GiB", max_files: 1000 },
   codec: true,
+  cacheable: { by: "content" },
   async run({ params, inputs, signal, output, progress }) {
     const limits: ExtractLimits = {
       totalBytes: parseSize(params.max_total),

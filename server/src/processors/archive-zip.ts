@@ -25,6 +25,7 @@ export const archiveZip = declareProcessor({
   limits: { memoryBytes: 1024 * 2 ** 20, wallMs: 3_600_000, outputBytes: 2 ** 40, outputFiles: 1 },
   example: { name: "photos.zip" },
   codec: false,
+  cacheable: { by: "content_and_names" },
   async run({ params, inputs, signal, output, progress }) {
     const uniqueName = createUniqueNames();
     let packed = 0;

@@ -97,6 +97,12 @@ const Declaration = z.object({
   limits: z.object({ memoryBytes: wholeNumber, wallMs: wholeNumber, outputBytes: wholeNumber, outputFiles: wholeNumber }),
   example: z.record(z.string(), z.unknown()),
   codec: z.boolean(),
+  cacheable: z
+    .object({
+      by: z.enum(["content", "content_and_names"]),
+      unless: z.custom((value) => typeof value === "function", "must be a function").optional(),
+    })
+    .optional(),
   run: z.custom<Processor["run"]>((value) => typeof value === "function", "must be a function"),
 });
 

@@ -17,5 +17,6 @@ export function describe(processor: Processor, options: { available: boolean } =
     parameters: z.toJSONSchema(processor.params, { io: "input" }),
     example: { ...processor.example },
     available: options.available,
+    cacheable: processor.cacheable !== undefined,
   };
 }

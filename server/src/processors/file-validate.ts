@@ -26,6 +26,7 @@ export const fileValidate = declareProcessor({
   limits: { memoryBytes: 256 * 2 ** 20, wallMs: 60_000, outputBytes: 2 ** 40, outputFiles: 1 },
   example: { accept: ["image/*"], max_size: "50MiB" },
   codec: false,
+  cacheable: { by: "content" },
   async run({ params, inputs, pass }) {
     for (const input of inputs) {
       if (!acceptsMediaType(params.accept, input.mediaType)) {

@@ -18,6 +18,7 @@ export const imageMetadata = declareProcessor({
   limits: { memoryBytes: 512 * 2 ** 20, wallMs: 30_000, outputBytes: 16 * 2 ** 20, outputFiles: 1 },
   example: {},
   codec: true,
+  cacheable: { by: "content_and_names" },
   async run({ inputs, output }) {
     for (const input of inputs) {
       // Nothing is decoded, so that an image of any size can be described.

@@ -50,6 +50,7 @@ export const imageResize = declareProcessor({
   limits: { memoryBytes: 1.5 * 2 ** 30, wallMs: 120_000, outputBytes: 256 * 2 ** 20, outputFiles: 1 },
   example: { width: 200, height: 200, fit: "inside", format: "webp" },
   codec: true,
+  cacheable: { by: "content_and_names" },
   async run({ params, inputs, signal, output }) {
     for (const input of inputs) {
       signal.throwIfAborted();

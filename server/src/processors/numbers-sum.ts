@@ -17,6 +17,7 @@ export const numbersSum = declareProcessor({
   limits: { memoryBytes: 512 * 2 ** 20, wallMs: 300_000, outputBytes: 2 ** 30, outputFiles: 1 },
   example: {},
   codec: false,
+  cacheable: { by: "content" },
   async run({ inputs, signal, output, progress }) {
     const sums = createColumnSums();
     for (const [index, input] of inputs.entries()) {

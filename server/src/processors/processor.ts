@@ -25,7 +25,20 @@ export interface Processor<P = unknown> {
   readonly example: Readonly<Record<string, unknown>>;
   /** True where hostile input meets native code: with FILEMILL_SANDBOX=required it needs the sandbox. */
   readonly codec: boolean;
+  /** Left out: every run is a run of its own. */
+  readonly cacheable?: Cacheable<P>;
   run(context: RunContext<P>): Promise<void>;
+}
+
+/**
+ * Says that the result of an earlier run may stand for a new one: version, parameters and inputs alone decide what comes
+ * out; or whatever else does (how a sketch of many values was merged), the earlier result is as good.
+ */
+export interface Cacheable<P> {
+  /** content: no input's name stands in an output or names it. */
+  readonly by: "content" | "content_and_names";
+  /** Parameters with which it does not hold, such as a query for the time of day. */
+  unless?(params: P): boolean;
 }
 
 export interface ProcessorLimits {

@@ -29,6 +29,7 @@ export const tableProfile = declareProcessor({
   limits: { memoryBytes: 2 * 2 ** 30, wallMs: 600_000, outputBytes: 64 * 2 ** 20, outputFiles: 1 },
   example: { top: 5 },
   codec: true,
+  cacheable: { by: "content_and_names" },
   async run({ params, inputs, signal, output, progress }) {
     for (const input of inputs) {
       const path = output({ name: derivedName(input.name, ".profile.json"), mediaType: "application/json" });

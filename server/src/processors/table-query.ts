@@ -2,6 +2,7 @@ import { parseSize, Size } from "@filemill/contract/units.ts";
 import { z } from "zod";
 import { derivedName } from "./derived-name.ts";
 import { checkSelect } from "./duckdb/check-select.ts";
+import { dependsOnMore } from "./duckdb/depends-on-more.ts";
 import { guardFormulas } from "./duckdb/csv-guard.ts";
 import { openLockedSession, type LockedSession } from "./duckdb/locked-session.ts";
 import { quoteText, TABLE_TYPES, type TypesFrom } from "./duckdb/table-reader.ts";
@@ -50,6 +51,7 @@ export const tableQuery = declareProcessor({
     format: "csv",
   },
   codec: true,
+  cacheable: { by: "content_and_names", unless: ({ sql }) => dependsOnMore(sql) },
   async run({ params, inputs, signal, output }) {
     for (const input of inputs) {
       const format = FORMATS[params.format];

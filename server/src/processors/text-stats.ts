@@ -27,6 +27,7 @@ export const textStats = declareProcessor({
   limits: { memoryBytes: 512 * 2 ** 20, wallMs: 600_000, outputBytes: 2 ** 20, outputFiles: 1 },
   example: {},
   codec: false,
+  cacheable: { by: "content_and_names" },
   async run({ params, inputs, signal, output, progress }) {
     for (const input of inputs) {
       const counter = createTextCounter();
