@@ -14,6 +14,7 @@ export const ID_PREFIXES = {
   task: "task",
   pipeline: "pipe",
   upload: "upl",
+  bulk: "bulk",
   schedule: "sch",
   webhook: "whk",
   event: "evt",

@@ -53,6 +53,16 @@ export interface StorageConfig {
 export interface LimitsConfig {
   readonly maxFileBytes: number;
   readonly maxFilesPerRequest: number;
+  readonly bulk: BulkConfig;
+}
+
+/** Of one archive sent to POST /files/bulk. */
+export interface BulkConfig {
+  readonly maxEntries: number;
+  /** Of all its files, unpacked. */
+  readonly maxTotalBytes: number;
+  /** Where a zip is kept while it is read. */
+  readonly spoolFolder: string;
 }
 
 export interface WorkersConfig {
@@ -112,6 +122,11 @@ export function readConfig(env: Environment, machine: Machine = thisMachine()): 
     limits: {
       maxFileBytes: reader.size("FILEMILL_MAX_FILE_SIZE") ?? 5 * 2 ** 30,
       maxFilesPerRequest: MAX_FILES_PER_REQUEST,
+      bulk: {
+        maxEntries: reader.number("FILEMILL_BULK_MAX_ENTRIES", { least: 1, most: 100_000_000 }) ?? 2_000_000,
+        maxTotalBytes: reader.size("FILEMILL_BULK_MAX_SIZE") ?? 100 * 2 ** 30,
+        spoolFolder: join(dataFolder, "spool"),
+      },
     },
     workers: readWorkers(reader, { production, machine }),
     dispatch: { notify: reader.oneOf("FILEMILL_DISPATCH_NOTIFY", ["on", "off"]) !== "off" },

@@ -24,7 +24,11 @@ const app = await buildApp({
   log,
   metrics,
   status: createStatus({ database, log, metrics, listen: false }),
-  limits: { maxFileBytes: 4 * 2 ** 30, maxFilesPerRequest: 10 },
+  limits: {
+    maxFileBytes: 4 * 2 ** 30,
+    maxFilesPerRequest: 10, maxOpenUploads: 10, uploadExpiryMs: 3_600_000,
+    bulk: { maxEntries: 1_000_000, maxTotalBytes: 4 * 2 ** 30, spoolFolder: `${folder}/spool` },
+  },
   announce: () => {},
 });
 process.send?.({ url: await app.listen({ host: "127.0.0.1", port: 0 }) });

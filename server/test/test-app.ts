@@ -33,6 +33,8 @@ export interface TestApp {
   close(): Promise<void>;
 }
 
+const BULK_LIMITS = (folder: string) => ({ maxEntries: 10_000, maxTotalBytes: 2 * 2 ** 30, spoolFolder: join(folder, "spool") });
+
 /** Whatever a route may answer; what a test does not name is not there. */
 export interface AnswerBody {
   readonly files: FileSummary[];
@@ -80,7 +82,7 @@ export async function startTestApp(
     log,
     metrics,
     status,
-    limits: { maxFileBytes: 2 * 2 ** 30, maxFilesPerRequest: 100, ...given.limits },
+    limits: { maxFileBytes: 2 * 2 ** 30, maxFilesPerRequest: 100, maxOpenUploads: 10_000, uploadExpiryMs: 86_400_000, bulk: BULK_LIMITS(folder), ...given.limits },
     announce: () => {},
   };
   const app = await buildApp(services, given.options);

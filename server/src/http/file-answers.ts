@@ -4,7 +4,7 @@ import type { FileRow } from "../uploads/find-files.ts";
 import type { StoredFile } from "../record/files.ts";
 
 /** A file just received, as the wire shows it. */
-export function fileSummary(file: StoredFile): FileSummary {
+export function fileSummary(file: Pick<StoredFile, "id" | "name" | "sizeBytes" | "sha256" | "mediaType">): FileSummary {
   return {
     id: encodeId("file", file.id),
     name: file.name,

@@ -79,6 +79,7 @@ function bodyOf(problem: Problem): ProblemBody {
     code: problem.code,
     detail: problem.message,
     ...(problem.issues === undefined ? {} : { issues: [...problem.issues] }),
+    ...problem.members,
   };
 }
 

@@ -25,6 +25,16 @@ export interface Services {
 export interface UploadLimits {
   readonly maxFileBytes: number;
   readonly maxFilesPerRequest: number;
+  readonly bulk: BulkUploadLimits;
+}
+
+export interface BulkUploadLimits {
+  /** Of any kind, in one archive. */
+  readonly maxEntries: number;
+  /** Of all files of an archive, unpacked. */
+  readonly maxTotalBytes: number;
+  /** Where zips are kept while they are read. Made where it is missing. */
+  readonly spoolFolder: string;
 }
 
 export type { Principal } from "../tenants/principal.ts";

@@ -36,7 +36,7 @@ export async function listFiles(transaction: Transaction, filter: FileFilter): P
   if (Object.keys(filter.metadata).length > 0) conditions.push(sql`metadata @> ${JSON.stringify(filter.metadata)}::jsonb`);
   if (filter.after) conditions.push(sql`(created_at, id) < (${filter.after.createdAt}::timestamptz, ${filter.after.id}::uuid)`);
   return transaction.query<FileRow>(sql`
-    SELECT ${COLUMNS} FROM files
+    SELECT ${FILE_COLUMNS} FROM files
     WHERE ${OWN} AND ${allOf(conditions)}
     ORDER BY files.created_at DESC, id DESC LIMIT ${filter.limit}`);
 }
@@ -44,12 +44,12 @@ export async function listFiles(transaction: Transaction, filter: FileFilter): P
 /** The file, also where it is deleted; undefined where the tenant has none such. */
 export async function findFile(transaction: Transaction, id: string): Promise<FileRow | undefined> {
   const [row] = await transaction.query<FileRow>(sql`
-    SELECT ${COLUMNS} FROM files WHERE ${OWN} AND id = ${id}::uuid AND origin <> 'intermediate'`);
+    SELECT ${FILE_COLUMNS} FROM files WHERE ${OWN} AND id = ${id}::uuid AND origin <> 'intermediate'`);
   return row;
 }
 
 /** Said again beside the policy, because it is what makes the index of the list usable. */
 const OWN = sql`tenant_id = (SELECT current_setting('filemill.tenant')::uuid)`;
 
-const COLUMNS = sql`id, name, size_bytes, sha256, media_type, status, metadata, origin, job_id, step,
+export const FILE_COLUMNS = sql`id, name, size_bytes, sha256, media_type, status, metadata, origin, job_id, step,
   to_char(files.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at`;

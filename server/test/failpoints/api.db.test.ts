@@ -6,9 +6,10 @@ import { decodeId } from "@filemill/contract/ids.ts";
 import { sql } from "../../src/db/sql.ts";
 import { newKeyText } from "../../src/tenants/key-format.ts";
 import { cloneDatabase, type ClonedDatabase } from "../database.ts";
+import { rawTar } from "../tars.ts";
 import { answerOf } from "../test-app.ts";
 import { expectConsistent } from "./consistency.ts";
-import { IN_REQUESTS, UPLOAD_AFTER, UPLOAD_BEFORE } from "./places.ts";
+import { IN_BULK, IN_REQUESTS, UPLOAD_AFTER, UPLOAD_BEFORE } from "./places.ts";
 import { endProcesses, startApiProcess, startWorkerProcess, type Installation, type RealProcess } from "./processes.ts";
 
 /**
@@ -108,6 +109,29 @@ describe("an API that is killed", { timeout: 60_000 }, () => {
     expect([first.status, second.status]).toEqual([202, 202]);
     expect(await second.json()).toEqual(await first.json());
     expect(await seen(failpoint)).toEqual({ files: 3, jobs: 1 });
+  });
+
+  test.each(IN_BULK)("in the second batch of a bulk upload at %s", async (failpoint) => {
+    const names = Array.from({ length: 1_200 }, (_none, no) => `${no}.txt`);
+    // One of them too large for its row, so that its object is there before the row is.
+    const content = (no: number) => Buffer.from(no === 800 ? "x".repeat(50_000) : `content ${no}`);
+    const body = rawTar(names.map((name, no) => ({ name, content: content(no) })));
+    const bulk = (url: string) =>
+      call(url, `/files/bulk?metadata.case=${failpoint}`, { method: "POST", body, headers: { "idempotency-key": failpoint } });
+    const stored = async () =>
+      (
+        await clone.database.asSystem((transaction) =>
+          transaction.query<{ name: string }>(sql`SELECT name FROM files WHERE metadata->>'case' = ${failpoint} ORDER BY id`),
+        )
+      ).map(({ name }) => name);
+    const api = startApiProcess(at, { key, failpoint: `${failpoint}:kill:2` });
+    await expect(bulk(await urlOf(api))).rejects.toThrow();
+    expect((await api.exited).signal).toBe("SIGKILL");
+    expect(await stored()).toEqual(names.slice(0, failpoint === "bulk-before-commit" ? 500 : 1_000));
+    const [first, second] = [await bulk(healthy), await bulk(healthy)];
+    expect([first.status, second.status]).toEqual([201, 201]);
+    expect(await second.json()).toEqual(await first.json());
+    expect(await stored()).toEqual(names);
   });
 
   /** Each sends its request to a process that dies of it, looks, and sends it again. */

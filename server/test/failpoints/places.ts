@@ -40,6 +40,9 @@ export const UPLOAD_BEFORE = [
 ] as const;
 export const UPLOAD_AFTER = ["upload-after-commit"] as const;
 
+/** Once for each batch of a bulk upload. */
+export const IN_BULK = ["bulk-before-commit", "bulk-after-commit"] as const;
+
 /** api.db.test.ts; each has its own scenario there. */
 export const IN_REQUESTS = [
   "job-before-commit",

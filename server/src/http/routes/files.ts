@@ -15,6 +15,7 @@ import { fileResource } from "../file-answers.ts";
 import { freeSent } from "../free-sent.ts";
 import { metadataOf } from "../metadata-query.ts";
 import type { Services } from "../services.ts";
+import { bulkRoutes } from "./bulk.ts";
 import { uploadRoutes } from "./upload.ts";
 
 const Id = z.object({ id: z.string() });
@@ -32,6 +33,7 @@ export function filesRoutes(services: Services): FastifyPluginAsync {
   return async (plain) => {
     const app = plain.withTypeProvider<ZodTypeProvider>();
     await plain.register(uploadRoutes(services));
+    await plain.register(bulkRoutes(services));
 
     app.get(
       "/files",

@@ -1,5 +1,6 @@
 import { crc32 } from "node:zlib";
 import type { Entry, ZipFile } from "yauzl";
+import { zipEntryKind } from "../../zip/entry-kind.ts";
 import { BadInput, type InputFile } from "../processor.ts";
 import { checkOverlap } from "./check-overlap.ts";
 
@@ -26,9 +27,6 @@ export interface OpenZip extends AsyncDisposable {
 
 /** Small files may be packed as well as they like: the ratio counts above this. Bytes. */
 const RATIO_FREE_BYTES = 2 ** 20;
-const TYPE_MASK = 0o170000;
-const REGULAR = 0o100000;
-const DOS_FOLDER = 0x10;
 const AES_METHOD = 99;
 
 /**
@@ -73,7 +71,7 @@ export async function openZip(input: InputFile, limits: ExtractLimits): Promise<
         for await (const entry of zip.eachEntry()) {
           entries.push(entry);
           const name = getFileNameLowLevel(entry.generalPurposeBitFlag, entry.fileNameRaw, entry.extraFields, false);
-          if (!isRegularFile(name, entry)) continue;
+          if (zipEntryKind(name, entry.externalFileAttributes) !== "file") continue;
           refuseByHeader(name, entry);
           declaredBytes += entry.uncompressedSize;
           if (declaredBytes > limits.totalBytes) throw tooMuch();
@@ -114,13 +112,6 @@ export async function openZip(input: InputFile, limits: ExtractLimits): Promise<
       zip.close();
     },
   };
-}
-
-/** Folders, links, devices and pipes are not: the type is in the upper half of the attributes where Unix made the zip. */
-function isRegularFile(name: string, entry: Entry): boolean {
-  if (name.endsWith("/") || (entry.externalFileAttributes & DOS_FOLDER) !== 0) return false;
-  const type = (entry.externalFileAttributes >>> 16) & TYPE_MASK;
-  return type === 0 || type === REGULAR;
 }
 
 /** What yauzl and zlib throw says that the archive is damaged, but for trouble with our own disk. */

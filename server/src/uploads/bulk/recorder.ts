@@ -1,0 +1,100 @@
+import { encodeId } from "@filemill/contract/ids.ts";
+import type { Database } from "../../db/database.ts";
+import { Problem } from "../../errors.ts";
+import { failpoint } from "../../failpoint.ts";
+import { appendAudit } from "../../record/audit.ts";
+import { insertFiles, type StoredFile } from "../../record/files.ts";
+import type { ContentStore } from "../../storage/content-store.ts";
+import { discardFiles } from "../commit.ts";
+
+export interface RecordedBulk {
+  readonly database: Database;
+  readonly contents: ContentStore;
+  readonly tenantId: string;
+  readonly actor: string;
+  readonly bulkId: string;
+  /** Told after each commit. */
+  readonly onRecorded: (files: readonly StoredFile[]) => void;
+}
+
+/** Files in a transaction: beyond some hundreds the commit is no longer what costs. */
+const BATCH_FILES = 500;
+const BATCH_BYTES = 4 * 2 ** 20;
+
+export interface Recorder {
+  /** Resolves when there is room for the next: at most one batch is being filled and one committed. Rejects what a commit rejected with. */
+  add(file: StoredFile): Promise<void>;
+  /** Records what was added. Rejects as `add`. */
+  flush(): Promise<void>;
+}
+
+/** Records the files of a bulk in batches, one transaction each, while the next batch is still being read. */
+export function createRecorder(bulk: RecordedBulk): Recorder {
+  let batch: StoredFile[] = [];
+  let batchBytes = 0;
+  let recording: Promise<void> = Promise.resolve();
+
+  async function hand(): Promise<void> {
+    const files = batch;
+    batch = [];
+    batchBytes = 0;
+    try {
+      await recording;
+    } catch (error) {
+      await discardFiles(bulk.contents, files);
+      throw error;
+    }
+    if (files.length === 0) return;
+    recording = recordBatch(bulk, files);
+    // Told to the next who waits for it.
+    recording.catch(() => undefined);
+  }
+
+  return {
+    async add(file) {
+      batch.push(file);
+      batchBytes += "inline" in file.content ? file.content.inline.length : 0;
+      if (batch.length >= BATCH_FILES || batchBytes >= BATCH_BYTES) await hand();
+    },
+    async flush() {
+      await hand();
+      await recording;
+    },
+  };
+}
+
+async function recordBatch(bulk: RecordedBulk, files: readonly StoredFile[]): Promise<void> {
+  const { database, contents, tenantId, actor, bulkId } = bulk;
+  let committing = false;
+  try {
+    await database.asTenant(tenantId, async (transaction) => {
+      await insertFiles(transaction, files);
+      const detail = { first: publicId(files[0]), last: publicId(files.at(-1)), files: files.length };
+      await appendAudit(transaction, { tenantId, actor, action: "file.upload", object: encodeId("bulk", bulkId), detail });
+      await failpoint("bulk-before-commit");
+      committing = true;
+    });
+  } catch (error) {
+    // Where COMMIT fails the rows may be there all the same; see commit.ts.
+    if (!committing) await discardFiles(contents, files);
+    throw isTaken(error) ? alreadyStored(error) : error;
+  }
+  await failpoint("bulk-after-commit");
+  bulk.onRecorded(files);
+}
+
+function publicId(file: StoredFile | undefined): string | null {
+  return file === undefined ? null : encodeId("file", file.id);
+}
+
+/** unique_violation: only the ids can be taken, as nothing else of a new file is unique. */
+function isTaken(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "23505";
+}
+
+function alreadyStored(cause: unknown): Problem {
+  return new Problem("unavailable", "Another request with the same Idempotency-Key is storing this archive. Send this one again later.", {
+    retryAfterSeconds: 1,
+    cause,
+  });
+}
