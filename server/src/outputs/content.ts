@@ -12,6 +12,7 @@ export interface FileManifest extends ContentManifest {
   readonly sha256: Buffer;
   readonly mediaType: string;
   readonly origin: "upload" | "output" | "intermediate";
+  readonly createdAt: Date;
 }
 
 /**
@@ -21,7 +22,7 @@ export interface FileManifest extends ContentManifest {
 export async function readManifests(transaction: Transaction, tenantId: string, ids: readonly string[]): Promise<FileManifest[]> {
   return transaction.query<FileManifest>(sql`
     SELECT files.id, files.tenant_id AS "tenantId", files.name, files.size_bytes AS "sizeBytes", files.sha256,
-      files.media_type AS "mediaType", files.origin, inline_objects.content AS inline,
+      files.media_type AS "mediaType", files.origin, files.created_at AS "createdAt", inline_objects.content AS inline,
       coalesce(parts.segments, '[]') AS segments
     FROM files
     LEFT JOIN inline_objects ON inline_objects.file_id = files.id AND inline_objects.tenant_id = files.tenant_id

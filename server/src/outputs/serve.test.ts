@@ -12,6 +12,7 @@ import { serveContent } from "./serve.ts";
 const SIZES = [10, 7, 3];
 const content = randomBytes(20);
 const etag = `"${"ab".repeat(32)}"`;
+const DIGEST = `sha-256=:${Buffer.from("ab".repeat(32), "hex").toString("base64")}:`;
 
 let contents: ContentStore;
 let manifest: FileManifest;
@@ -29,7 +30,7 @@ beforeAll(async () => {
   const sha256 = Buffer.from("ab".repeat(32), "hex");
   manifest = {
     ...{ id: "f", tenantId: "t", name: "photo.png", sizeBytes: 20, sha256, mediaType: "image/png" },
-    ...{ origin: "upload", inline: null, segments },
+    ...{ origin: "upload", inline: null, segments, createdAt: new Date("2026-11-22T00:00:00.250Z") },
   };
 });
 
@@ -92,7 +93,9 @@ describe("serving a file", () => {
         "content-security-policy": "default-src 'none'; sandbox",
         "content-type": "image/png",
         "cross-origin-resource-policy": "same-origin",
+        "last-modified": "Sun, 22 Nov 2026 00:00:00 GMT",
         "referrer-policy": "no-referrer",
+        "repr-digest": DIGEST,
         "x-content-type-options": "nosniff",
       },
     });
@@ -134,6 +137,23 @@ describe("serving a file", () => {
     expect((await get({ "if-match": header, "if-none-match": etag })).status).toBe(status === 412 ? 412 : 304);
   });
 
+  it("says the digest of the whole beside a part of it, and of the content only where that is the whole", async () => {
+    const want = { "want-content-digest": "sha-512=3, sha-256=10" };
+    expect((await get({ ...want, range: "bytes=1-2" })).headers).toMatchObject({ "repr-digest": DIGEST });
+    expect((await get({ ...want, range: "bytes=1-2" })).headers).not.toHaveProperty("content-digest");
+    expect((await get(want)).headers).toMatchObject({ "repr-digest": DIGEST, "content-digest": DIGEST });
+    expect((await get(want, manifest, "HEAD")).headers).toMatchObject({ "content-digest": DIGEST });
+    for (const header of ["", "sha-256", "sha-256=0", "sha-512=9", "xsha-256=1", "sha-256=11"]) {
+      expect((await get({ "want-content-digest": header })).headers, header).not.toHaveProperty("content-digest");
+    }
+  });
+
+  it("answers by the date where no tag is given", async () => {
+    expect((await get({ "if-modified-since": "Sun, 22 Nov 2026 00:00:00 GMT" })).status).toBe(304);
+    expect((await get({ "if-modified-since": "Sat, 21 Nov 2026 23:59:59 GMT" })).status).toBe(200);
+    expect((await get({ "if-unmodified-since": "Sat, 21 Nov 2026 23:59:59 GMT" })).status).toBe(412);
+  });
+
   it("sends the content to another If-None-Match", async () => {
     expect((await get({ "if-none-match": '"x"' })).status).toBe(200);
   });
@@ -142,7 +162,8 @@ describe("serving a file", () => {
     [etag, 206],
     [`W/${etag}`, 200],
     ['"x"', 200],
-    ["Sun, 22 Nov 2026 00:00:00 GMT", 200],
+    ["Sun, 22 Nov 2026 00:00:00 GMT", 206],
+    ["Sun, 22 Nov 2026 00:00:01 GMT", 200],
   ])("with If-Range: %s the range gives %i", async (header, status) => {
     expect((await get({ "if-range": header, range: "bytes=0-1" })).status).toBe(status);
   });

@@ -5,6 +5,12 @@ import type { ContentStore } from "../storage/content-store.ts";
 import type { ByteRange } from "../storage/object-store.ts";
 import { parseRange } from "./byte-range.ts";
 import type { FileManifest } from "./content.ts";
+import { evaluate, isRangeMeant, type Validators } from "./serve-conditions.ts";
+
+export interface ContentRequest {
+  readonly method: string;
+  readonly headers: IncomingHttpHeaders;
+}
 
 export interface ServedContent {
   readonly status: 200 | 206 | 304 | 412 | 416;
@@ -29,17 +35,21 @@ const INERT_HEADERS = {
  * The answer to GET or HEAD of a file's content: ranges, conditions, name. Throws StorageError where the bytes can't be
  * had; the caller has looked up the manifest as the tenant.
  */
-export async function serveContent(
-  manifest: FileManifest,
-  contents: ContentStore,
-  request: { method: string; headers: IncomingHttpHeaders },
-): Promise<ServedContent> {
-  const etag = `"${manifest.sha256.toString("hex")}"`;
-  const common = { ...INERT_HEADERS, etag, "accept-ranges": "bytes" };
-  // RFC 9110 §13.2.2: before If-None-Match and Range.
-  if (isStale(request.headers["if-match"], etag)) return { status: 412, headers: common };
-  if (matches(request.headers["if-none-match"], etag)) return { status: 304, headers: common };
-  const range = request.method === "HEAD" ? "whole" : wantedRange(request.headers, etag, manifest.sizeBytes);
+export async function serveContent(manifest: FileManifest, contents: ContentStore, request: ContentRequest): Promise<ServedContent> {
+  const validators = { etag: `"${manifest.sha256.toString("hex")}"`, lastModified: manifest.createdAt };
+  const digest = `sha-256=:${manifest.sha256.toString("base64")}:`;
+  const common = {
+    ...INERT_HEADERS,
+    etag: validators.etag,
+    "last-modified": validators.lastModified.toUTCString(),
+    "accept-ranges": "bytes",
+    // RFC 9530: of the whole, also beside a part of it, so that whoever puts parts together can check them.
+    "repr-digest": digest,
+  };
+  const verdict = evaluate(request.headers, validators);
+  if (verdict === "failed") return { status: 412, headers: common };
+  if (verdict === "not modified") return { status: 304, headers: common };
+  const range = wantedRange(request, validators, manifest.sizeBytes);
   if (range === "none") return { status: 416, headers: { ...INERT_HEADERS, "content-range": `bytes */${manifest.sizeBytes}` } };
   const headers = {
     ...common,
@@ -47,7 +57,9 @@ export async function serveContent(
     "content-disposition": contentDisposition(manifest.name, { type: "attachment" }),
   };
   if (range === "whole") {
-    const whole = { status: 200, headers: { ...headers, "content-length": String(manifest.sizeBytes) } } as const;
+    // The digest of a part would have to be made first, by reading the part twice: it is never sent.
+    const wanted = wantsSha256(request.headers["want-content-digest"]) ? { "content-digest": digest } : {};
+    const whole = { status: 200, headers: { ...headers, ...wanted, "content-length": String(manifest.sizeBytes) } } as const;
     return request.method === "HEAD" ? whole : { ...whole, body: await contents.read(manifest) };
   }
   return {
@@ -61,21 +73,13 @@ export async function serveContent(
   };
 }
 
-/** RFC 9110 §13.1.5: with an If-Range that is not this very (strong) tag, the Range is ignored. Content has no dates. */
-function wantedRange(headers: IncomingHttpHeaders, etag: string, sizeBytes: number): ByteRange | "whole" | "none" {
-  const condition = headers["if-range"];
-  if (condition !== undefined && condition !== etag) return "whole";
-  return parseRange(headers.range, sizeBytes);
+/** RFC 9110 §14.2: "A server MUST ignore a Range header field received with a request method that is unrecognized", and HEAD sends none. */
+function wantedRange(request: ContentRequest, validators: Validators, sizeBytes: number): ByteRange | "whole" | "none" {
+  if (request.method === "HEAD" || !isRangeMeant(request.headers, validators)) return "whole";
+  return parseRange(request.headers.range, sizeBytes);
 }
 
-/** RFC 9110 §13.1.1: strong comparison, so that a `W/` never matches. */
-function isStale(header: string | undefined, etag: string): boolean {
-  if (header === undefined || header.trim() === "*") return false;
-  return !header.split(",").some((tag) => tag.trim() === etag);
-}
-
-/** RFC 9110 §13.1.2: weak comparison, so that `W/` is not looked at. */
-function matches(header: string | undefined, etag: string): boolean {
-  if (header === undefined) return false;
-  return header.trim() === "*" || header.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag);
+/** RFC 9530 §4: a dictionary of algorithms and how much each is wanted, 0 for not at all. A preference, so never an error. */
+function wantsSha256(header: string | string[] | undefined): boolean {
+  return /(?:^|,)[ \t]*sha-256[ \t]*=[ \t]*(?:[1-9]|10)[ \t]*(?:;[^,]*)?(?:,|$)/.test(String(header ?? ""));
 }

@@ -16,7 +16,7 @@ function manifest(content: Buffer, mediaType: string, segments: FileManifest["se
   const inline = segments.length === 0 ? content : null;
   return {
     ...{ id: "f", tenantId: "t", name: "f", sizeBytes: content.length, sha256: Buffer.alloc(32), mediaType },
-    ...{ origin: "output", inline, segments },
+    ...{ origin: "output", inline, segments, createdAt: new Date(0) },
   };
 }
 
