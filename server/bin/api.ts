@@ -17,6 +17,7 @@ import { createObjectStores } from "../src/storage/object-stores.ts";
 import { openLog } from "../src/telemetry/log.ts";
 import { createMetrics } from "../src/telemetry/metrics.ts";
 import { bootstrap } from "../src/tenants/bootstrap.ts";
+import { openKeys } from "./open-keys.ts";
 import { runProcess, StartError, tellReady } from "./run-process.ts";
 
 /** The API: one of any number of equal processes in front of one database. */
@@ -48,6 +49,7 @@ await runProcess(
     });
     if (newKey !== undefined) log.info({ keyFile }, "the first API key was made");
 
+    const keys = await openKeys(database, config.keys);
     const store = await openDiskStore({ folder: config.storage.folder });
     shutdown.add("the store", () => store.close());
     const { garbageGraceMs: graceMs } = config.storage;
@@ -68,6 +70,7 @@ await runProcess(
       database,
       contents: createContentStore({ stores: createObjectStores([{ store }]) }),
       store,
+      keys: keys.tenantKeys,
       catalogue: await loadCatalogue(config.workers.extraProcessors),
       log,
       metrics,

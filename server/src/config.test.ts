@@ -22,9 +22,12 @@ test("nothing has to be set outside production", () => {
     http: { host: "127.0.0.1", port: 8080, publicUrl: undefined },
     database: { url: undefined, adminUrl: undefined },
     storage: { folder: "/home/ann/.local/share/filemill/objects", garbageGraceMs: 3_600_000 },
+    keys: { service: undefined, file: "/home/ann/.local/share/filemill/root.key", mayMakeFile: true, text: undefined },
     limits: {
       maxFileBytes: 5 * 1024 ** 3,
       maxFilesPerRequest: 1000,
+      maxOpenUploads: 10_000,
+      uploadExpiryMs: 86_400_000,
       bulk: { maxEntries: 2_000_000, maxTotalBytes: 100 * 1024 ** 3, spoolFolder: "/home/ann/.local/share/filemill/spool" },
     },
     workers: { count: 2, slots: 2, lanes: ["default", "heavy"], extraProcessors: [], sandbox: "best-effort" },
@@ -80,9 +83,12 @@ test("every variable is read", () => {
     http: { host: "0.0.0.0", port: 0, publicUrl: "https://files.example.org" },
     database: { url: "postgresql://a:b@db/mill", adminUrl: "postgres://root:b@db/mill" },
     storage: { folder: "/srv/my objects", garbageGraceMs: 7_200_000 },
+    keys: { service: undefined, file: "/srv/mill/root.key", mayMakeFile: true, text: undefined },
     limits: {
       maxFileBytes: 50 * 1024 ** 2,
       maxFilesPerRequest: 1000,
+      maxOpenUploads: 10_000,
+      uploadExpiryMs: 86_400_000,
       bulk: { maxEntries: 5_000, maxTotalBytes: 1024 ** 3, spoolFolder: "/srv/mill/spool" },
     },
     workers: {
@@ -153,6 +159,7 @@ describe("in production", () => {
     FILEMILL_DATA_DIR: "/srv/mill",
     FILEMILL_DATABASE_URL: "embedded",
     FILEMILL_STORAGE_URL: "file:///srv/mill/objects",
+    FILEMILL_ROOT_KEY_FILE: "/run/secrets/root.key",
   };
 
   test("the sandbox is required, and the embedded database must be asked for by name", () => {
@@ -161,7 +168,7 @@ describe("in production", () => {
     expect(config.database.url).toBeUndefined();
   });
 
-  test.each(["FILEMILL_DATA_DIR", "FILEMILL_DATABASE_URL", "FILEMILL_STORAGE_URL"])("%s has no default", (name) => {
+  test.each(["FILEMILL_DATA_DIR", "FILEMILL_DATABASE_URL", "FILEMILL_STORAGE_URL", "FILEMILL_ROOT_KEY_FILE"])("%s has no default", (name) => {
     expect(problemsOf({ ...complete, [name]: "" })).toEqual([expect.stringContaining(`${name} must be set`)]);
   });
 

@@ -2,7 +2,9 @@ import { availableParallelism, homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readFetch, type FetchConfig } from "./config-fetch.ts";
+import { readKeys, type KeysConfig } from "./config-keys.ts";
 import { openReader, type Environment, type Reader } from "./config-reader.ts";
+import { readSources, type SourcesConfig } from "./config-sources.ts";
 import { ConfigError } from "./errors.ts";
 import { LOG_LEVELS, type LogLevel } from "./telemetry/log.ts";
 
@@ -15,12 +17,15 @@ export interface Config {
   readonly http: HttpConfig;
   readonly database: DatabaseConfig;
   readonly storage: StorageConfig;
+  readonly keys: KeysConfig;
   readonly limits: LimitsConfig;
   readonly workers: WorkersConfig;
   /** Whether work is announced by NOTIFY; polling finds it either way. */
   readonly dispatch: { readonly notify: boolean };
   /** Where URLs that people name may lead. */
   readonly fetch: FetchConfig;
+  /** What jobs may collect from beyond the open internet. */
+  readonly sources: SourcesConfig;
   readonly telemetry: TelemetryConfig;
   /** A first API key chosen beforehand; checked where it is used. */
   readonly bootstrapKey: string | undefined;
@@ -53,6 +58,10 @@ export interface StorageConfig {
 export interface LimitsConfig {
   readonly maxFileBytes: number;
   readonly maxFilesPerRequest: number;
+  /** Resumable ones, of one tenant. */
+  readonly maxOpenUploads: number;
+  /** How long a resumable upload is kept after the last byte that came. */
+  readonly uploadExpiryMs: number;
   readonly bulk: BulkConfig;
 }
 
@@ -119,9 +128,12 @@ export function readConfig(env: Environment, machine: Machine = thisMachine()): 
       folder: reader.text("FILEMILL_STORAGE_URL", diskFolder) ?? join(dataFolder, "objects"),
       garbageGraceMs: reader.duration("FILEMILL_GARBAGE_GRACE") ?? 3_600_000,
     },
+    keys: readKeys(reader, { production, dataFolder }),
     limits: {
       maxFileBytes: reader.size("FILEMILL_MAX_FILE_SIZE") ?? 5 * 2 ** 30,
       maxFilesPerRequest: MAX_FILES_PER_REQUEST,
+      maxOpenUploads: reader.number("FILEMILL_MAX_OPEN_UPLOADS", { least: 1, most: 1_000_000 }) ?? 10_000,
+      uploadExpiryMs: reader.duration("FILEMILL_UPLOAD_EXPIRY") ?? 24 * 3_600_000,
       bulk: {
         maxEntries: reader.number("FILEMILL_BULK_MAX_ENTRIES", { least: 1, most: 100_000_000 }) ?? 2_000_000,
         maxTotalBytes: reader.size("FILEMILL_BULK_MAX_SIZE") ?? 100 * 2 ** 30,
@@ -131,6 +143,7 @@ export function readConfig(env: Environment, machine: Machine = thisMachine()): 
     workers: readWorkers(reader, { production, machine }),
     dispatch: { notify: reader.oneOf("FILEMILL_DISPATCH_NOTIFY", ["on", "off"]) !== "off" },
     fetch: readFetch(reader),
+    sources: readSources(reader, env),
     telemetry: readTelemetry(reader),
     bootstrapKey: reader.text("FILEMILL_BOOTSTRAP_KEY"),
     failpoints: env.FAILPOINT === "" ? undefined : env.FAILPOINT,

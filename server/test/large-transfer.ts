@@ -10,6 +10,7 @@ import { createStatus } from "../src/status/status.ts";
 import { openDiskStore } from "../src/storage/disk.ts";
 import { createMetrics } from "../src/telemetry/metrics.ts";
 import { contentsIn } from "./contents-in.ts";
+import { keysFor } from "./tenant-keys.ts";
 
 const [url = "", folder = ""] = process.argv.slice(2);
 const database = openDatabase({ url, applicationName: "large-transfer" });
@@ -20,13 +21,16 @@ const app = await buildApp({
   database,
   contents: contentsIn(store),
   store,
+  keys: keysFor(database),
   catalogue: await loadCatalogue(),
   log,
   metrics,
   status: createStatus({ database, log, metrics, listen: false }),
   limits: {
     maxFileBytes: 4 * 2 ** 30,
-    maxFilesPerRequest: 10, maxOpenUploads: 10, uploadExpiryMs: 3_600_000,
+    maxFilesPerRequest: 10,
+    maxOpenUploads: 10,
+    uploadExpiryMs: 3_600_000,
     bulk: { maxEntries: 1_000_000, maxTotalBytes: 4 * 2 ** 30, spoolFolder: `${folder}/spool` },
   },
   announce: () => {},

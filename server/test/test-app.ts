@@ -16,6 +16,7 @@ import type { ObjectStore } from "../src/storage/object-store.ts";
 import { createMetrics } from "../src/telemetry/metrics.ts";
 import { createKey } from "../src/tenants/api-keys.ts";
 import { contentsIn } from "./contents-in.ts";
+import { keysFor } from "./tenant-keys.ts";
 import { cloneDatabase, type ClonedDatabase } from "./database.ts";
 
 /** The whole API on a database and a disk store of its own, listening on a free port. */
@@ -78,11 +79,19 @@ export async function startTestApp(
     database: cloned.database,
     contents: contentsIn(store),
     store,
+    keys: keysFor(cloned.database),
     catalogue: await loadCatalogue(),
     log,
     metrics,
     status,
-    limits: { maxFileBytes: 2 * 2 ** 30, maxFilesPerRequest: 100, maxOpenUploads: 10_000, uploadExpiryMs: 86_400_000, bulk: BULK_LIMITS(folder), ...given.limits },
+    limits: {
+      maxFileBytes: 2 * 2 ** 30,
+      maxFilesPerRequest: 100,
+      maxOpenUploads: 10_000,
+      uploadExpiryMs: 86_400_000,
+      bulk: BULK_LIMITS(folder),
+      ...given.limits,
+    },
     announce: () => {},
   };
   const app = await buildApp(services, given.options);

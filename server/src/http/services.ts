@@ -4,6 +4,7 @@ import type { Catalogue } from "../processors/catalogue.ts";
 import type { Status } from "../status/status.ts";
 import type { ContentStore } from "../storage/content-store.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
+import type { TenantKeys } from "../storage/keys/tenant-keys.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
 /** What the routes need; composed once in bin/. */
@@ -12,6 +13,8 @@ export interface Services {
   readonly contents: ContentStore;
   /** Asked whether it takes bytes; all content goes through `contents`. */
   readonly store: ObjectStore;
+  /** Keys that are derived from the tenants', for one purpose each. */
+  readonly keys: TenantKeys;
   readonly catalogue: Catalogue;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -25,6 +28,10 @@ export interface Services {
 export interface UploadLimits {
   readonly maxFileBytes: number;
   readonly maxFilesPerRequest: number;
+  /** Resumable ones, of one tenant. */
+  readonly maxOpenUploads: number;
+  /** How long a resumable upload is kept after the last byte that came. */
+  readonly uploadExpiryMs: number;
   readonly bulk: BulkUploadLimits;
 }
 

@@ -1,0 +1,24 @@
+import type { Database } from "../src/db/database.ts";
+import { createEnvProvider } from "../src/storage/keys/env-provider.ts";
+import { newRootKey } from "../src/storage/keys/local-keys.ts";
+import { createTenantKeys, type TenantKeyRow, type TenantKeyRows, type TenantKeys } from "../src/storage/keys/tenant-keys.ts";
+import { tenantKeyRows } from "../src/tenants/tenant-key-rows.ts";
+
+/** Real keys under a root key of their own. */
+export function keysFor(database: Database): TenantKeys {
+  return createTenantKeys({ provider: createEnvProvider(newRootKey()), rows: tenantKeyRows(database) });
+}
+
+/** Real keys under a root key of their own, whose rows are in memory: for tests without a database. */
+export function keysInMemory(): TenantKeys {
+  const rows = new Map<string, TenantKeyRow>();
+  const kept: TenantKeyRows = {
+    current: async (tenantId) => rows.get(tenantId),
+    find: async (tenantId, version) => (rows.get(tenantId)?.version === version ? rows.get(tenantId) : undefined),
+    async addFirst(tenantId, row) {
+      if (!rows.has(tenantId)) rows.set(tenantId, row);
+      return rows.get(tenantId) ?? row;
+    },
+  };
+  return createTenantKeys({ provider: createEnvProvider(newRootKey()), rows: kept });
+}
