@@ -8,6 +8,7 @@ import { describeApi } from "./openapi.ts";
 import { parseJsonBodies } from "./json-bodies.ts";
 import { answerBadRequest, renderErrors, renderFrameworkError } from "./render-error.ts";
 import { measureRequests } from "./measure-requests.ts";
+import { overrideMethod } from "./method-override.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { eventsRoutes } from "./routes/events.ts";
 import { filesRoutes } from "./routes/files.ts";
@@ -17,6 +18,7 @@ import { pipelinesRoutes } from "./routes/pipelines.ts";
 import { processorsRoutes } from "./routes/processors.ts";
 import { queuesRoutes } from "./routes/queues.ts";
 import { systemRoutes } from "./routes/system.ts";
+import { uploadsRoutes } from "./routes/uploads.ts";
 import type { Services } from "./services.ts";
 
 export interface AppOptions {
@@ -44,6 +46,7 @@ export async function buildApp(services: Services, options: AppOptions = {}): Pr
     genReqId: () => randomUUID(),
     bodyLimit: MAX_JSON_BYTES,
     requestTimeout: 0,
+    rewriteUrl: overrideMethod,
     connectionTimeout: options.idleTimeoutMs ?? 120_000,
     http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: 5_000 },
     // Names of files are path parameters; Fastify's 100 characters are less than 255 percent-encoded ones.
@@ -68,7 +71,7 @@ export async function buildApp(services: Services, options: AppOptions = {}): Pr
   measureRequests(app, services.metrics);
   await describeApi(app);
   await app.register(systemRoutes(services));
-  const versioned = [filesRoutes, lineageRoutes, jobsRoutes, pipelinesRoutes, processorsRoutes, queuesRoutes, eventsRoutes, adminRoutes];
+  const versioned = [filesRoutes, uploadsRoutes, lineageRoutes, jobsRoutes, pipelinesRoutes, processorsRoutes, queuesRoutes, eventsRoutes, adminRoutes];
   for (const routes of versioned) await app.register(routes(services), { prefix: "/api/v1" });
   return app;
 }

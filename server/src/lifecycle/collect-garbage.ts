@@ -4,7 +4,8 @@ import { finishSweeps } from "../jobs/cancel.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { endIntermediates } from "./end-intermediates.ts";
 import { expireRows, type ExpiredRows } from "./expire-rows.ts";
-import { deleteOrphans } from "./orphan-objects.ts";
+import { expireUploads } from "./expire-uploads.ts";
+import { deleteObjects, deleteOrphans } from "./orphan-objects.ts";
 
 export interface GarbageOptions {
   readonly database: Database;
@@ -18,6 +19,8 @@ export interface GarbageOptions {
 
 export interface Collected extends ExpiredRows {
   readonly intermediateFiles: number;
+  /** Resumable ones whose time was over. */
+  readonly expiredUploads: number;
   readonly orphanObjects: number;
   readonly leftovers: number;
   readonly sweptJobs: number;
@@ -35,11 +38,13 @@ const SWEEP_OVERDUE_MS = 60_000;
 export async function collectGarbage(options: GarbageOptions): Promise<Collected> {
   const { database, store, signal, log } = options;
   const intermediateFiles = await endIntermediates({ database, store, signal });
+  const discard = (objects: readonly { key: string }[]) => deleteObjects(store, objects.map(({ key }) => key));
+  const { uploads: expiredUploads } = await expireUploads({ database, discard, signal });
   const orphans = await deleteOrphans(options);
   const leftovers = await store.tidy();
   const expired = await expireRows(database, signal);
   const sweptJobs = await finishSweeps(database, SWEEP_OVERDUE_MS);
-  const collected = { intermediateFiles, orphanObjects: orphans.deleted, leftovers, sweptJobs, ...expired };
+  const collected = { intermediateFiles, expiredUploads, orphanObjects: orphans.deleted, leftovers, sweptJobs, ...expired };
   if (orphans.failed > 0) log.warn({ objects: orphans.failed }, "objects without a row could not be deleted; the next round tries again");
   if (Object.values(collected).some((count) => count > 0)) log.info(collected, "garbage was collected");
   return collected;

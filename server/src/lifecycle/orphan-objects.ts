@@ -77,6 +77,8 @@ async function withoutRow(transaction: Transaction, keys: readonly string[]): Pr
   const rows = await transaction.query<{ key: string }>(sql`
     SELECT key FROM unnest(${keys}::text[], ${keys.map((key) => placeOf(key)?.fileId ?? null)}::uuid[]) AS given(key, file_id)
     WHERE NOT EXISTS (SELECT FROM segments WHERE object_key = given.key)
+      AND NOT EXISTS (SELECT FROM upload_segments WHERE object_key = given.key)
+      AND NOT EXISTS (SELECT FROM uploads WHERE file_id = given.file_id AND status = 'open')
       AND NOT EXISTS (SELECT FROM files WHERE id = given.file_id AND status = 'uploading')`);
   return rows.map((row) => row.key);
 }

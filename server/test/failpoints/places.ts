@@ -62,6 +62,19 @@ export const IN_REQUESTS = [
   "pipeline-delete-after-commit",
 ] as const;
 
+/** uploads.db.test.ts; each has its own scenario there. */
+export const IN_RESUMABLE_UPLOADS = [
+  "tus-after-put-before-commit",
+  "tus-after-commit",
+  "tus-finish-before-commit",
+  "tus-finish-after-commit",
+  "tus-terminate-before-commit",
+  "tus-terminate-after-commit",
+  "tus-concat-before-commit",
+  "tus-concat-after-commit",
+  "expire-uploads-after-commit",
+] as const;
+
 /** What happens around the serving; system.db.test.ts. */
 export const AROUND = [
   "migrate-before-commit",

@@ -132,7 +132,7 @@ function refuseTooLong(request: FastifyRequest, maxBytes: number, maxFileBytes: 
 }
 
 /** After the commit; none of it can fail the request. */
-function noticeUpload(services: Services, files: readonly StoredFile[], lanes: ReadonlySet<string>): void {
+export function noticeUpload(services: Services, files: readonly StoredFile[], lanes: ReadonlySet<string>): void {
   services.metrics.uploaded(files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
   services.status.wake();
   if (lanes.size > 0) services.announce(lanes);

@@ -1,0 +1,79 @@
+import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import { pipeline } from "node:stream/promises";
+import type { Transaction } from "../../db/database.ts";
+import { resolvePipeline, type PipelineRequest } from "../../jobs/pipelines/resolve.ts";
+import { submitJob } from "../../jobs/submit.ts";
+import type { SubmittedJob } from "../../jobs/submission.ts";
+import type { StoredFile } from "../../record/files.ts";
+import { MAX_INLINE_BYTES, type ContentManifest, type StoredContent } from "../../storage/stored-content.ts";
+import { detectMediaType, HEAD_BYTES } from "../media-type.ts";
+import { hashInParts } from "./content-hash.ts";
+import type { ResumableServices } from "./resumable.ts";
+import type { UploadRow } from "./upload-row.ts";
+
+/** What is known of the content without reading it. */
+export interface Known {
+  /** SHA-256 of all of it. */
+  readonly hash: Buffer | undefined;
+  /** Its first HEAD_BYTES. */
+  readonly head: Buffer | undefined;
+}
+
+/** Of which upload it is made. */
+export interface Source extends Pick<UploadRow, "fileId" | "tenantId" | "name" | "metadata" | "hashState" | "hashedBytes"> {
+  /** No other content of this file was written under it but the upload's own. */
+  readonly epoch: number;
+}
+
+/** The file as it will be recorded. `replaced`: its content is one row now, and the upload's objects are not needed. */
+export async function makeFile(
+  { contents }: Pick<ResumableServices, "contents">,
+  upload: Source,
+  { manifest, known }: { manifest: ContentManifest; known: Known },
+): Promise<{ file: StoredFile; replaced: boolean }> {
+  const { fileId: id, tenantId, name, metadata, epoch } = upload;
+  const { sizeBytes } = manifest;
+  const all = sizeBytes <= MAX_INLINE_BYTES ? await contents.bytes(manifest) : undefined;
+  const sha256 = known.hash ?? (all && createHash("sha256").update(all).digest()) ?? (await hashRest({ contents }, upload, manifest));
+  const head =
+    known.head ?? all ?? (await buffer(await contents.read(manifest, { range: { start: 0, end: Math.min(HEAD_BYTES, sizeBytes) - 1 } })));
+  const mediaType = await detectMediaType({ head, complete: sizeBytes <= head.length, name });
+  // The upload's own segments become the file's by moving their rows, not through insertFiles.
+  const content: StoredContent = all
+    ? await contents.write(Readable.from(all.length === 0 ? [] : [all]), { tenantId, fileId: id, epoch })
+    : { segments: [] };
+  return { file: { id, tenantId, name, sizeBytes, sha256, mediaType, origin: "upload", metadata, content }, replaced: all !== undefined };
+}
+
+/** The job over a file that is being recorded, where one was asked for. Throws as resolvePipeline and submitJob. */
+export async function submitOver(
+  transaction: Transaction,
+  { catalogue }: Pick<ResumableServices, "catalogue">,
+  { pipeline: request, file }: { pipeline: PipelineRequest | null; file: StoredFile },
+): Promise<SubmittedJob | undefined> {
+  if (request === null) return undefined;
+  const { id: fileId, tenantId, sizeBytes, metadata } = file;
+  const pipeline = await resolvePipeline(transaction, request, catalogue);
+  return submitJob(transaction, { tenantId, pipeline, inputs: [{ fileId, sizeBytes }], priority: 0, metadata });
+}
+
+/** Goes on where the upload's hash stopped; from the start with the faster one. */
+async function hashRest(
+  { contents }: Pick<ResumableServices, "contents">,
+  { hashState, hashedBytes }: Source,
+  manifest: ContentManifest,
+): Promise<Buffer> {
+  if (hashState === null) {
+    const hash = createHash("sha256");
+    await pipeline(await contents.read(manifest), hash);
+    return hash.digest();
+  }
+  const hash = await hashInParts(hashState);
+  if (hashedBytes < manifest.sizeBytes) {
+    const rest = await contents.read(manifest, { range: { start: hashedBytes, end: manifest.sizeBytes - 1 } });
+    for await (const chunk of rest) hash.update(chunk);
+  }
+  return hash.digest();
+}

@@ -1,0 +1,41 @@
+import { encodeId } from "@filemill/contract/ids.ts";
+import { sql } from "../../db/sql.ts";
+import type { Transaction } from "../../db/database.ts";
+import { failpoint } from "../../failpoint.ts";
+import { appendAudit } from "../../record/audit.ts";
+import { lostLock, deleteUploadSegments } from "./progress-rows.ts";
+import type { ResumableServices } from "./resumable.ts";
+import type { UploadRow } from "./upload-row.ts";
+
+/**
+ * "When receiving a DELETE request for an existing upload the Server SHOULD free associated resources." What came of an open
+ * or partial upload is deleted. The file that a completed one became is the tenant's by now, perhaps the input of a job, and
+ * stays: it has its own DELETE. Throws Problem `not_found`, `gone` or `upload_locked`.
+ */
+export async function terminateUpload(
+  { database, locks, contents }: Pick<ResumableServices, "database" | "locks" | "contents">,
+  { tenantId, id, actor }: { tenantId: string; id: string; actor: string },
+): Promise<void> {
+  const taken = await locks.take({ tenantId, id });
+  try {
+    const segments = await database.asTenant(tenantId, async (transaction) => {
+      if (!(await endRow(transaction, taken.upload))) throw lostLock();
+      await appendAudit(transaction, { tenantId, actor, action: "upload.terminate", object: encodeId("upload", id) });
+      const deleted = await deleteUploadSegments(transaction, [id]);
+      await failpoint("tus-terminate-before-commit");
+      return deleted;
+    });
+    await failpoint("tus-terminate-after-commit");
+    await contents.discard({ segments });
+  } finally {
+    if (taken.held) await taken.release();
+  }
+}
+
+/** False where it is not as it was: another request has the lock, or has ended it. */
+async function endRow(transaction: Transaction, { id, status, lockEpoch }: UploadRow): Promise<boolean> {
+  const changed = await transaction.execute(sql`
+    UPDATE uploads SET status = 'terminated', finished_at = now(), hash_state = NULL, lock_holder = NULL, lock_until = NULL, lock_wanted_at = NULL
+    WHERE id = ${id}::uuid AND status = ${status} AND lock_epoch = ${lockEpoch}`);
+  return changed === 1;
+}
