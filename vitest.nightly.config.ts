@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     include: ["**/*.nightly.test.ts"],
     exclude: ["**/node_modules/**"],
-    globalSetup: ["scripts/require-programs.ts", "server/test/global-setup.ts"],
+    globalSetup: ["scripts/require-programs.ts", "server/test/global-setup.ts", "server/test/stores/shared-services.ts"],
     reporters: ["default", "./scripts/closing-line.ts"],
     pool: "forks",
     maxWorkers: 1,

@@ -4,10 +4,16 @@ import { delimiter, join } from "node:path";
 /** Programs that the services suites run, and the Debian package of each. */
 const PROGRAMS: Readonly<Record<string, string>> = {
   bwrap: "bubblewrap",
+  ceph: "ceph-common",
+  "ceph-mgr": "ceph-mgr",
+  "ceph-mon": "ceph-mon",
+  "ceph-osd": "ceph-osd",
   gcc: "gcc",
   prlimit: "util-linux",
   ps: "procps",
+  radosgw: "radosgw",
   "redis-server": "redis-server",
+  setpriv: "util-linux",
   spin: "spin",
 };
 

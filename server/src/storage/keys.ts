@@ -12,6 +12,11 @@ export function segmentKey(place: { tenantId: string; fileId: string; epoch: num
  * so a bad one is our own mistake.
  */
 export function keyParts(key: string): readonly string[] {
-  if (key.length > MAX_KEY_LENGTH || !KEY.test(key)) throw new TypeError(`"${key}" is not an object key`);
+  if (!isKey(key)) throw new TypeError(`"${key}" is not an object key`);
   return key.split("/");
+}
+
+/** Could this be a key of ours? Others may have put things beside our objects. */
+export function isKey(text: string): boolean {
+  return text.length <= MAX_KEY_LENGTH && KEY.test(text);
 }

@@ -1,0 +1,125 @@
+import { DeleteObjectCommand, GetObjectCommand, HeadBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
+import { NodeHttpHandler } from "@smithy/node-http-handler";
+import { StorageError } from "../../errors.ts";
+import { keyParts } from "../keys.ts";
+import type { ObjectStore } from "../object-store.ts";
+import { createAgents } from "../remote/agents.ts";
+import { createGuard, type GuardOptions } from "../remote/guard.ts";
+import type { PartHolders } from "../remote/part-holders.ts";
+import type { StorageClass } from "../storage-class.ts";
+import { at, type Bucket } from "./bucket.ts";
+import { copyObject, setObjectClass } from "./copy.ts";
+import { explainS3, statusOf } from "./explain.ts";
+import { getObject } from "./get.ts";
+import { headObject } from "./head.ts";
+import { listObjects } from "./list.ts";
+import { putObject } from "./put.ts";
+import { abortOldUploads } from "./tidy.ts";
+
+export interface S3Options {
+  readonly name: string;
+  readonly bucket: string;
+  /** Before every key; empty, or with a slash at its end. */
+  readonly prefix: string;
+  readonly region: string;
+  /** Left out: Amazon's. */
+  readonly endpoint?: string;
+  readonly forcePathStyle: boolean;
+  /** Left out: found as AWS users expect, in the environment, a profile, or the machine's role. */
+  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string; readonly sessionToken?: string };
+  readonly profile?: string;
+  readonly classNames: Bucket["classNames"];
+  readonly holders: PartHolders;
+  /** For tests: how old an open upload must be to be aborted by tidy. */
+  readonly uploadsEndAfterMs?: number;
+  readonly guard?: Pick<GuardOptions, "attemptWithinMs">;
+}
+
+/** Whoever called gets every error; the library would write them to the console besides. */
+const SILENT = { trace: () => {}, debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+const UPLOADS_END_AFTER_MS = 24 * 60 * 60 * 1_000;
+
+/** Objects in a bucket of S3 or of a server that speaks its language. Makes no request yet: a store that is away does not keep us from starting. */
+export function openS3Store(options: S3Options): ObjectStore {
+  const { name, prefix, credentials } = options;
+  const agents = createAgents();
+  const client = new S3Client({
+    region: options.region,
+    ...(options.endpoint !== undefined && { endpoint: options.endpoint }),
+    ...(options.profile !== undefined && { profile: options.profile }),
+    ...(credentials !== undefined && { credentials }),
+    forcePathStyle: options.forcePathStyle,
+    // Retries, breaker and limits are the guard's; two layers of retries would multiply.
+    maxAttempts: 1,
+    logger: SILENT,
+    // Newer checksums are unknown to many servers; every request of ours carries Content-MD5 instead.
+    requestChecksumCalculation: "WHEN_REQUIRED",
+    responseChecksumValidation: "WHEN_REQUIRED",
+    requestHandler: new NodeHttpHandler({ httpAgent: agents.http, httpsAgent: agents.https, socketAcquisitionWarningTimeout: 60_000 }),
+  });
+  const guard = createGuard({
+    name,
+    explain: (error, what) => explainS3(name, error, what),
+    moved: agents.moved,
+    probe: async (signal) => {
+      await client.send(new HeadBucketCommand({ Bucket: options.bucket }), { abortSignal: signal }).catch((error: unknown) => {
+        // Whatever it says, it is there.
+        if (statusOf(error) === undefined) throw error;
+      });
+    },
+    ...options.guard,
+  });
+  const bucket: Bucket = { name, client, bucket: options.bucket, prefix, guard, holders: options.holders, classNames: options.classNames };
+  const classes: StorageClass[] = ["hot", ...(["cold", "archive"] as const).filter((one) => options.classNames[one] !== undefined)];
+
+  return {
+    name,
+    classes,
+    async put(key, content, putOptions = {}) {
+      keyParts(key);
+      return await putObject(bucket, key, content, putOptions);
+    },
+    async get(key, getOptions = {}) {
+      keyParts(key);
+      return await getObject(bucket, key, getOptions);
+    },
+    async head(key) {
+      keyParts(key);
+      const found = await headObject(bucket, key);
+      return found && { sizeBytes: found.sizeBytes, modifiedAt: found.modifiedAt, storageClass: found.storageClass };
+    },
+    async delete(key) {
+      keyParts(key);
+      const command = new DeleteObjectCommand(at(bucket, key));
+      try {
+        await guard.run(`delete ${key}`, (signal) => client.send(command, { abortSignal: signal }));
+      } catch (error) {
+        // S3 says 204 of an object that is not there; some say 404.
+        if (!(error instanceof StorageError && error.code === "not_found")) throw error;
+      }
+    },
+    list: (listed) => listObjects(bucket, listed),
+    async copy(from, to) {
+      keyParts(from);
+      keyParts(to);
+      await copyObject(bucket, from, to);
+    },
+    async setClass(key, storageClass) {
+      keyParts(key);
+      return await setObjectClass(bucket, key, storageClass);
+    },
+    async presign(key, { method, expiresInSeconds }) {
+      keyParts(key);
+      const command = method === "GET" ? new GetObjectCommand(at(bucket, key)) : new PutObjectCommand(at(bucket, key));
+      return await getSignedUrl(client, command, { expiresIn: expiresInSeconds });
+    },
+    async tidy() {
+      return await abortOldUploads(bucket, new Date(Date.now() - (options.uploadsEndAfterMs ?? UPLOADS_END_AFTER_MS)));
+    },
+    async close() {
+      client.destroy();
+      agents.close();
+    },
+  };
+}
