@@ -30,7 +30,7 @@ export const SERVER_FOLDERS: Readonly<Record<string, Folder>> = {
   outputs: { may: ["zip", "storage", "tenants", "record", "db"] },
   status: { may: ["jobs", "net", "record", "db"] },
   lifecycle: { may: ["storage", "jobs", "outputs", "tenants", "record", "db"] },
-  worker: { may: ["queue", "jobs", "processors", "storage", "outputs", "record", "db"] },
+  worker: { may: ["queue", "jobs", "processors", "storage", "outputs", "tenants", "record", "db"] },
   http: {
     may: ["uploads", "jobs", "outputs", "status", "tenants", "lifecycle", "record", "db"],
     only: [...DECLARATIONS, "queue/queries.ts"],

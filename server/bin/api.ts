@@ -18,6 +18,7 @@ import { openLog } from "../src/telemetry/log.ts";
 import { createMetrics } from "../src/telemetry/metrics.ts";
 import { bootstrap } from "../src/tenants/bootstrap.ts";
 import { openKeys } from "./open-keys.ts";
+import { openQuotas } from "../src/tenants/quotas.ts";
 import { runProcess, StartError, tellReady } from "./run-process.ts";
 
 /** The API: one of any number of equal processes in front of one database. */
@@ -66,6 +67,9 @@ await runProcess(
     const status = createStatus({ database, log, metrics, listen: config.dispatch.notify });
     shutdown.add("the event reader", () => status.close());
 
+    const quotas = openQuotas({ database, log, onRefused: () => metrics.quotaRefused() });
+    shutdown.add("reservations", () => quotas.close());
+
     const app = await buildApp({
       database,
       contents: createContentStore({ stores: createObjectStores([{ store }]) }),
@@ -76,6 +80,7 @@ await runProcess(
       metrics,
       status,
       limits: config.limits,
+      quotas,
       announce: (lanes) => {
         for (const lane of lanes) notifier.notify(READY_CHANNEL, lane);
       },

@@ -104,6 +104,7 @@ function observer(metrics: Metrics): WorkerObserver {
     leaseLost: (reason) => metrics.leaseLost(reason),
     committed: ({ milliseconds }) => metrics.completed(milliseconds / 1_000),
     reaped: (tasks) => metrics.reaped(tasks),
+    quotaRefused: () => metrics.quotaRefused(),
   };
 }
 

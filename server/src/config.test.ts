@@ -168,9 +168,12 @@ describe("in production", () => {
     expect(config.database.url).toBeUndefined();
   });
 
-  test.each(["FILEMILL_DATA_DIR", "FILEMILL_DATABASE_URL", "FILEMILL_STORAGE_URL", "FILEMILL_ROOT_KEY_FILE"])("%s has no default", (name) => {
-    expect(problemsOf({ ...complete, [name]: "" })).toEqual([expect.stringContaining(`${name} must be set`)]);
-  });
+  test.each(["FILEMILL_DATA_DIR", "FILEMILL_DATABASE_URL", "FILEMILL_STORAGE_URL", "FILEMILL_ROOT_KEY_FILE"])(
+    "%s has no default",
+    (name) => {
+      expect(problemsOf({ ...complete, [name]: "" })).toEqual([expect.stringContaining(`${name} must be set`)]);
+    },
+  );
 
   test("failpoints are refused", () => {
     expect(problemsOf({ ...complete, FAILPOINT: "put:kill" })).toEqual([expect.stringContaining("FAILPOINT")]);

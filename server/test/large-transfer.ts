@@ -9,6 +9,7 @@ import { loadCatalogue } from "../src/processors/catalogue.ts";
 import { createStatus } from "../src/status/status.ts";
 import { openDiskStore } from "../src/storage/disk.ts";
 import { createMetrics } from "../src/telemetry/metrics.ts";
+import { openQuotas } from "../src/tenants/quotas.ts";
 import { contentsIn } from "./contents-in.ts";
 import { keysFor } from "./tenant-keys.ts";
 
@@ -33,6 +34,7 @@ const app = await buildApp({
     uploadExpiryMs: 3_600_000,
     bulk: { maxEntries: 1_000_000, maxTotalBytes: 4 * 2 ** 30, spoolFolder: `${folder}/spool` },
   },
+  quotas: openQuotas({ database, log }),
   announce: () => {},
 });
 process.send?.({ url: await app.listen({ host: "127.0.0.1", port: 0 }) });

@@ -15,6 +15,7 @@ import { openDiskStore } from "../src/storage/disk.ts";
 import type { ObjectStore } from "../src/storage/object-store.ts";
 import { createMetrics } from "../src/telemetry/metrics.ts";
 import { createKey } from "../src/tenants/api-keys.ts";
+import { openQuotas } from "../src/tenants/quotas.ts";
 import { contentsIn } from "./contents-in.ts";
 import { keysFor } from "./tenant-keys.ts";
 import { cloneDatabase, type ClonedDatabase } from "./database.ts";
@@ -75,6 +76,7 @@ export async function startTestApp(
   const store = given.store?.(real) ?? real;
   const metrics = createMetrics();
   const status = createStatus({ database: cloned.database, log, metrics, listen: false });
+  const quotas = openQuotas({ database: cloned.database, log });
   const services: Services = {
     database: cloned.database,
     contents: contentsIn(store),
@@ -92,6 +94,7 @@ export async function startTestApp(
       bulk: BULK_LIMITS(folder),
       ...given.limits,
     },
+    quotas,
     announce: () => {},
   };
   const app = await buildApp(services, given.options);
@@ -127,6 +130,7 @@ export async function startTestApp(
     async close() {
       await app.close();
       await status.close();
+      await quotas.close();
       await cloned.close();
       await rm(folder, { recursive: true });
     },

@@ -9,6 +9,7 @@ import { parseJsonBodies } from "./json-bodies.ts";
 import { answerBadRequest, renderErrors, renderFrameworkError } from "./render-error.ts";
 import { measureRequests } from "./measure-requests.ts";
 import { overrideMethod } from "./method-override.ts";
+import { decorateWithReservations } from "./reserve-room.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { eventsRoutes } from "./routes/events.ts";
 import { filesRoutes } from "./routes/files.ts";
@@ -19,6 +20,7 @@ import { processorsRoutes } from "./routes/processors.ts";
 import { queuesRoutes } from "./routes/queues.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { uploadsRoutes } from "./routes/uploads.ts";
+import { usageRoutes } from "./routes/usage.ts";
 import type { Services } from "./services.ts";
 
 export interface AppOptions {
@@ -66,12 +68,24 @@ export async function buildApp(services: Services, options: AppOptions = {}): Pr
     reply.header("x-content-type-options", "nosniff");
   });
   readBodies(app);
+  decorateWithReservations(app);
   parseJsonBodies(app);
   checkQueries(app);
   measureRequests(app, services.metrics);
   await describeApi(app);
   await app.register(systemRoutes(services));
-  const versioned = [filesRoutes, uploadsRoutes, lineageRoutes, jobsRoutes, pipelinesRoutes, processorsRoutes, queuesRoutes, eventsRoutes, adminRoutes];
+  const versioned = [
+    filesRoutes,
+    uploadsRoutes,
+    lineageRoutes,
+    jobsRoutes,
+    pipelinesRoutes,
+    processorsRoutes,
+    queuesRoutes,
+    eventsRoutes,
+    usageRoutes,
+    adminRoutes,
+  ];
   for (const routes of versioned) await app.register(routes(services), { prefix: "/api/v1" });
   return app;
 }

@@ -6,6 +6,7 @@ import type { ContentStore } from "../storage/content-store.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import type { TenantKeys } from "../storage/keys/tenant-keys.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { Quotas } from "../tenants/quotas.ts";
 
 /** What the routes need; composed once in bin/. */
 export interface Services {
@@ -21,6 +22,8 @@ export interface Services {
   /** Event streams, live progress and estimates. */
   readonly status: Status;
   readonly limits: UploadLimits;
+  /** Room under the tenants' limits. */
+  readonly quotas: Quotas;
   /** Tells dispatch, after the commit, that these lanes have ready tasks. Never fails; a lost call only costs time. */
   readonly announce: (lanes: Iterable<string>) => void;
 }

@@ -11,6 +11,8 @@ export interface Metrics {
   /** One answered request; `route` is the pattern, never the path, which would make a series a file. */
   httpAnswered(answer: { method: string; route: string; status: number; seconds: number }): void;
   uploaded(bytes: number): void;
+  /** Something did not fit into its tenant's quota. */
+  quotaRefused(): void;
   eventsDelivered(count: number): void;
   /** +1 when somebody opens an event stream, -1 when it ends. */
   streamsChanged(by: 1 | -1): void;
@@ -61,6 +63,7 @@ export function createMetrics(): Metrics {
     "status",
   ]);
   const uploadBytes = counter("upload_bytes_total", "Content received, bytes.");
+  const refused = counter("quota_refused_total", "Uploads and outputs that did not fit into their tenant's quota.");
   const events = counter("events_total", "Events delivered to streams.");
   const streams = gauge("event_streams", "Open event streams.");
   const tasks = counter("tasks_total", "Task attempts that ended.", ["kind", "outcome"]);
@@ -86,6 +89,7 @@ export function createMetrics(): Metrics {
     beforeRender: (look) => void looks.push(look),
     httpAnswered: ({ method, route, status, seconds }) => httpSeconds.observe({ method, route, status: String(status) }, seconds),
     uploaded: (bytes) => uploadBytes.inc(bytes),
+    quotaRefused: () => refused.inc(),
     eventsDelivered: (count) => events.inc(count),
     streamsChanged: (by) => streams.inc(by),
     taskEnded({ kind, outcome, seconds }) {

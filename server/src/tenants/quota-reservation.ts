@@ -9,7 +9,10 @@ import type { Amount } from "./usage.ts";
  * no limit it does nothing, and `id` stays undefined.
  */
 export interface Reservation {
-  /** To be given to settleReservations by whoever records the files; undefined where nothing is reserved. */
+  /**
+   * To be given to settleReservations by whoever records the files; undefined where nothing is reserved. Throws ReservationLost
+   * after release(): then nothing may be recorded.
+   */
   readonly id: string | undefined;
   /** What will come, as far as it is known: makes sure that it fits, before it comes. Throws Problem quota_exceeded. */
   expect(total: Amount & { readonly mostBytes?: number }): Promise<void>;
@@ -68,8 +71,11 @@ export function openReservation({ id, isLimited, ask, drop, settled }: Reservati
 
   async function ensure(need: Amount, wantBytes: number): Promise<void> {
     const room = await ask(need, Math.max(need.bytes, Math.min(wantBytes, mostBytes)));
-    // The client went away while this waited.
-    if (released) return await drop();
+    if (released) {
+      // The client went away while this waited.
+      await drop();
+      throw new ReservationLost([id]);
+    }
     if (room === undefined) limited = false;
     else if ("refused" in room) throw quotaExceeded(room.refused);
     else held = room.granted;
@@ -77,6 +83,7 @@ export function openReservation({ id, isLimited, ask, drop, settled }: Reservati
 
   return {
     get id() {
+      if (released && limited) throw new ReservationLost([id]);
       return held === undefined ? undefined : id;
     },
     async expect({ bytes, files, mostBytes: most }) {
@@ -89,8 +96,11 @@ export function openReservation({ id, isLimited, ask, drop, settled }: Reservati
       if (!limited || (held !== undefined && come.bytes <= held.bytes && come.files <= held.files)) return undefined;
       return ensure(larger(come, expected), come.bytes + STEP_BYTES);
     },
-    again: () => ensure(larger(come, expected), 0),
+    async again() {
+      if (limited) await ensure(larger(come, expected), 0);
+    },
     settled() {
+      limited = false;
       held = undefined;
       settled();
     },

@@ -192,7 +192,7 @@ test("an upload that is released while it waits for room keeps none", async () =
   const reservation = await quotas().open(tenantId);
   const waiting = reservation.expect({ bytes: 100, files: 1 });
   await reservation.release();
-  await waiting;
+  await expect(waiting).rejects.toThrow(ReservationLost);
   expect((await usage()).reserved.bytes).toBe(0);
 });
 

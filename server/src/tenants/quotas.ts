@@ -38,7 +38,7 @@ export interface QuotasOptions {
   readonly database: Database;
   readonly log: Logger;
   /** Told of every refusal. */
-  readonly onRefused?: () => void;
+  readonly onRefused?: (() => void) | undefined;
   /** How long the room of a process that died is kept; it renews three times in that time. */
   readonly leaseMs?: number;
 }

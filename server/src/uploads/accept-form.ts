@@ -12,12 +12,15 @@ import { freeChunk } from "./free-chunk.ts";
 import { readMultipart, type MultipartForm } from "./multipart.ts";
 import { receiveFile } from "./receive.ts";
 import type { StoredFile } from "../record/files.ts";
+import type { Reservation } from "../tenants/quota-reservation.ts";
 
 export interface FormUpload {
   readonly tenantId: string;
   readonly headers: IncomingHttpHeaders;
   readonly maxFileBytes: number;
   readonly maxFilesPerRequest: number;
+  /** Room for the files, taken as their bytes come. */
+  readonly reservation?: Reservation;
 }
 
 export interface AcceptedForm {
@@ -42,9 +45,9 @@ export async function acceptForm(body: Readable, contents: ContentStore, upload:
       maxFiles: upload.maxFilesPerRequest,
       maxFileBytes: upload.maxFileBytes,
       onFile: async (content, { name, digests }) => {
-        const { tenantId, maxFileBytes: maxBytes } = upload;
+        const { tenantId, maxFileBytes: maxBytes, reservation } = upload;
         const part = { contents, tenantId, name, metadata: {}, maxBytes, release: freeChunk };
-        files.push(await receiveFile(content, { ...part, ...(digests && { digests }) }));
+        files.push(await receiveFile(content, { ...part, ...(digests && { digests }), ...(reservation && { reservation }) }));
       },
     });
     if (files.length === 0) throw new Problem("validation_failed", 'The form holds no file; add at least one part named "file".');

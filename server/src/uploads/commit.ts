@@ -7,6 +7,7 @@ import { submitJob } from "../jobs/submit.ts";
 import type { SubmittedJob } from "../jobs/submission.ts";
 import { appendAudits } from "../record/audit.ts";
 import type { ContentStore } from "../storage/content-store.ts";
+import { ReservationLost, settleReservations, type Reservation } from "../tenants/quota-reservation.ts";
 import { insertFiles } from "../record/files.ts";
 import { auditOf, recordTogether } from "./record-together.ts";
 import type { StoredFile } from "../record/files.ts";
@@ -26,6 +27,8 @@ export interface Upload<Body> {
   /** To be run over the files, in the same transaction. */
   readonly pipeline?: PipelineRequest;
   readonly idempotencyKey: string | undefined;
+  /** Room that the files have; they take it with them. */
+  readonly reservation?: Reservation;
   /** What the client is told; kept beside the idempotency key. */
   readonly answer: (job: SubmittedJob | undefined) => Answer<Body>;
 }
@@ -43,7 +46,7 @@ export interface CommittedUpload<Body> extends Answer<Body> {
  * Where the work itself fails, nothing was committed and the bytes are deleted. Where COMMIT fails, it is not known
  * whether the server carried it out, so that the bytes stay: deleting them could take them from rows that exist.
  * Garbage collection deletes them if there are none. Throws what the database, withIdempotency, resolvePipeline and
- * submitJob throw.
+ * submitJob throw, and Problem quota_exceeded where the room that was reserved went to others meanwhile.
  */
 export async function commitUpload<Body>(services: UploadServices, upload: Upload<Body>): Promise<CommittedUpload<Body>> {
   let committing = false;
@@ -54,8 +57,10 @@ export async function commitUpload<Body>(services: UploadServices, upload: Uploa
   try {
     await failpoint("upload-after-put-before-commit");
     const plain = upload.idempotencyKey === undefined && upload.pipeline === undefined;
-    const answer = plain ? await recordPlain(services, upload, beforeCommit) : await recordAlone(services, upload, beforeCommit);
+    const record = () => (plain ? recordPlain(services, upload, beforeCommit) : recordAlone(services, upload, beforeCommit));
+    const answer = await withRoom(upload.reservation, record);
     await failpoint("upload-after-commit");
+    if (!answer.replayed) upload.reservation?.settled();
     if (answer.replayed) await discardFiles(services.contents, upload.files);
     return { status: answer.status, body: answer.body, lanes: answer.lanes };
   } catch (error) {
@@ -67,6 +72,17 @@ export async function commitUpload<Body>(services: UploadServices, upload: Uploa
 /** Deletes the bytes of files that will not be recorded. Never rejects. */
 export async function discardFiles(contents: ContentStore, files: readonly StoredFile[]): Promise<void> {
   await Promise.all(files.map(({ content }) => contents.discard(content)));
+}
+
+/** A process that could not renew its reservations in time, asleep or cut off, asks for the same room once more. */
+async function withRoom<T>(reservation: Reservation | undefined, record: () => Promise<T>): Promise<T> {
+  try {
+    return await record();
+  } catch (error) {
+    if (!(error instanceof ReservationLost) || reservation === undefined) throw error;
+    await reservation.again();
+    return await record();
+  }
 }
 
 interface Recorded<Body> extends CommittedUpload<Body> {
@@ -90,6 +106,7 @@ async function recordAlone<Body>(
   const { tenantId, idempotencyKey: key } = upload;
   let lanes: ReadonlySet<string> = new Set();
   const answer = await withIdempotency(services.database, { tenantId, key, requestHash: hashOf(upload) }, async (transaction) => {
+    await settleReservations(transaction, [upload.reservation?.id]);
     await insertFiles(transaction, upload.files);
     await appendAudits(transaction, auditOf(upload));
     const job = await submitOver(transaction, services, upload);

@@ -7,6 +7,7 @@ import type { ContentStore } from "../storage/content-store.ts";
 import { compareDigests, type DigestClaims } from "./digest-fields.ts";
 import { detectMediaType, HEAD_BYTES } from "./media-type.ts";
 import type { StoredFile } from "../record/files.ts";
+import type { Reservation } from "../tenants/quota-reservation.ts";
 
 export interface Reception {
   readonly contents: ContentStore;
@@ -26,13 +27,15 @@ export interface Reception {
   readonly id?: string;
   /** Part of the objects' keys; 0 unless told. */
   readonly epoch?: number;
+  /** Room for the file, taken as its bytes come. */
+  readonly reservation?: Reservation;
 }
 
 /**
  * Takes the bytes of one upload: counts, hashes and recognises them on the way, in one pass. When it resolves they are
  * durable and wait to be recorded; when it rejects nothing of them is left in the store.
  *
- * Throws Problem `file_too_large` (before the first byte where `expectedBytes` says so), `length_mismatch`,
+ * Throws Problem `file_too_large` (before the first byte where `expectedBytes` says so), `quota_exceeded`, `length_mismatch`,
  * `digest_mismatch`, `validation_failed` where a digest behind the content is malformed; StorageError;
  * or the stream's own error, which means that the client is gone.
  */
@@ -40,6 +43,7 @@ export async function receiveFile(content: Readable, reception: Reception): Prom
   const { expectedBytes, maxBytes, tenantId, name, metadata } = reception;
   if (expectedBytes !== undefined && expectedBytes > maxBytes) throw tooLarge(maxBytes);
   const { id = uuidv7(), epoch = 0 } = reception;
+  await reception.reservation?.take({ bytes: 0, files: 1 });
   const meter = createMeter(reception);
   const stored = await reception.contents.write(meter.measure(content), { ...reception, fileId: id, epoch });
   try {
@@ -57,7 +61,7 @@ export function tooLarge(maxBytes: number): Problem {
   return new Problem("file_too_large", `A file may have at most ${maxBytes} bytes here. Split it, or ask the operator to raise the limit.`);
 }
 
-function createMeter({ maxBytes, expectedBytes, digests }: Reception) {
+function createMeter({ maxBytes, expectedBytes, digests, reservation }: Reception) {
   const hash = createHash("sha256");
   const hash512 = digests?.needsSha512 === true ? createHash("sha512") : undefined;
   let sha256: Buffer | undefined;
@@ -70,6 +74,7 @@ function createMeter({ maxBytes, expectedBytes, digests }: Reception) {
       for await (const chunk of content.iterator({ destroyOnReturn: false })) {
         sizeBytes += chunk.length;
         if (sizeBytes > maxBytes) throw tooLarge(maxBytes);
+        await reservation?.take({ bytes: chunk.length, files: 0 });
         hash.update(chunk);
         hash512?.update(chunk);
         if (headBytes < HEAD_BYTES) {

@@ -3,12 +3,15 @@ import { isDatabaseAway } from "../db/database-errors.ts";
 import type { Database } from "../db/database.ts";
 import { appendAudits, type AuditEntry } from "../record/audit.ts";
 import { insertFiles, type StoredFile } from "../record/files.ts";
+import { settleReservations, type Reservation } from "../tenants/quota-reservation.ts";
 
 /** What one request wants to have recorded. */
 export interface FilesToRecord {
   readonly tenantId: string;
   readonly actor: string;
   readonly files: readonly StoredFile[];
+  /** Room that the files have; they take it with them. */
+  readonly reservation?: Reservation | undefined;
   /** Called right before the COMMIT: what fails from there on may have happened all the same. */
   readonly beforeCommit: () => Promise<void>;
 }
@@ -22,7 +25,7 @@ const MAX_TOGETHER = 64;
  * Requests of one tenant that come while a transaction of that tenant is under way in this process wait for it and then
  * share the next one: 16 clients at once cost the database two transactions where they would cost it 16. A request that
  * comes alone does not wait. Where the database refuses the shared transaction, each is recorded by itself, so
- * that none fails for another's sake. Throws what the database throws.
+ * that none fails for another's sake. Throws what the database throws, and ReservationLost.
  */
 export function recordTogether(database: Database, request: FilesToRecord): Promise<void> {
   const lines = linesOf(database);
@@ -54,6 +57,10 @@ async function recordAll(database: Database, tenantId: string, together: readonl
   try {
     await database.asTenant(tenantId, async (transaction) => {
       const requests = together.map(({ request }) => request);
+      await settleReservations(
+        transaction,
+        requests.map(({ reservation }) => reservation?.id),
+      );
       await insertFiles(
         transaction,
         requests.flatMap(({ files }) => files),

@@ -12,6 +12,7 @@ import { hold } from "../queue/hold.ts";
 import { insertFiles } from "../record/files.ts";
 import type { ContentStore } from "../storage/content-store.ts";
 import type { StoredFile } from "../record/files.ts";
+import { settleReservations, type Reservation } from "../tenants/quota-reservation.ts";
 
 /** All that becomes true, or not, with one task. */
 export interface Completion {
@@ -19,6 +20,8 @@ export interface Completion {
   /** New files whose bytes are durable already. */
   readonly files: readonly StoredFile[];
   readonly outputs: readonly OutputRow[];
+  /** Room for the files. The committer's from here on: it ends with the commit, or is given back. */
+  readonly reservation?: Reservation;
 }
 
 /** not_ours: the fence held, or the job was cancelled; nothing of the completion is visible and its objects are gone. */
@@ -71,6 +74,9 @@ export function openCommitter(options: CommitterOptions): Committer {
   return {
     commit(completion) {
       const done = Promise.withResolvers<CommitResult>();
+      const { reservation } = completion;
+      const giveBack = () => reservation?.release();
+      done.promise.then((result) => (result === "committed" ? reservation?.settled() : giveBack()), giveBack);
       waiting.push({ completion, done });
       running ??= Promise.resolve().then(run);
       return done.promise;
@@ -143,6 +149,10 @@ async function commitOnce(options: CommitterOptions, batch: readonly Waiting[]):
     const current = batch.filter(({ completion }) => ours.has(completion.finished.task.id)).map(({ completion }) => completion);
     if (current.length === 0) return { held: ours, settled: undefined };
     await failpoint("commit-after-hold");
+    await settleReservations(
+      transaction,
+      current.map(({ reservation }) => reservation?.id),
+    );
     await insertFiles(
       transaction,
       current.flatMap((completion) => completion.files),

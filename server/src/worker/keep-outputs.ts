@@ -153,7 +153,7 @@ function rowOf(
 }
 
 /** Of a reduction tree only the root's output is the step's. */
-function isKept(task: ClaimedTask, step: StepPlan): boolean {
+export function isKept(task: ClaimedTask, step: StepPlan): boolean {
   return step.output && task.tree?.root !== false;
 }
 

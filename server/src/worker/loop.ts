@@ -14,6 +14,7 @@ import { releaseStrays } from "../queue/strays.ts";
 import type { ClaimedTask } from "../queue/task.ts";
 import { EVENTS_CHANNEL } from "../record/events.ts";
 import type { ContentStore } from "../storage/content-store.ts";
+import { openQuotas } from "../tenants/quotas.ts";
 import { openByteBudget } from "./byte-budget.ts";
 import { openCommitter } from "./committer.ts";
 import { countOutcomes } from "./count-outcomes.ts";
@@ -49,6 +50,8 @@ export interface WorkerObserver {
   readonly leaseLost: (reason: string) => void;
   readonly committed: (commit: { milliseconds: number; succeeded: number; failed: number }) => void;
   readonly reaped: (tasks: number) => void;
+  /** Outputs did not fit into their tenant's quota. */
+  readonly quotaRefused?: () => void;
 }
 
 /** failed: the attempt was committed as one in which nothing succeeded. */
@@ -94,6 +97,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const dispatch = openPostgresDispatch({ database, notifier, workerId: id, lanes, notify: options.notify });
   const leases = openLeases({ database, workerId: id, onError: warn("leases could not be renewed or checked") });
   const plans = openPlans(database);
+  const quotas = openQuotas({ database, log, onRefused: observe.quotaRefused });
   const ahead = openByteBudget(options.aheadBytes ?? AHEAD_BYTES);
   /** By task and epoch: an earlier holding of the same task may still be ending here. */
   const running = new Map<string, RunningTask>();
@@ -136,7 +140,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       if (one) one.isStarted = true;
     };
     const signal = AbortSignal.any([held, giveUp.signal]);
-    const ended = runTask({ ...options, plans, committer, ahead, onStarted }, task, signal).then(async (end) => {
+    const ended = runTask({ ...options, quotas, plans, committer, ahead, onStarted }, task, signal).then(async (end) => {
       leases.remove(lease);
       const milliseconds = performance.now() - started;
       // What was handed back at once says nothing about how long tasks take.
@@ -224,6 +228,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     await recovery.close();
     await committer.close(lastWait);
     leases.close();
+    await quotas.close();
     await cancellations?.close();
     await dispatch.close();
     await notifier.close();

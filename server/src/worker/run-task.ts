@@ -11,17 +11,21 @@ import type { StageRun } from "../processors/stage-run.ts";
 import { MAX_HANDBACKS } from "../queue/release.ts";
 import type { ClaimedTask } from "../queue/task.ts";
 import type { ContentStore } from "../storage/content-store.ts";
+import { ReservationLost, type Reservation } from "../tenants/quota-reservation.ts";
+import type { Quotas } from "../tenants/quotas.ts";
 import type { ByteBudget } from "./byte-budget.ts";
 import type { Committer } from "./committer.ts";
 import type { HostPool } from "./host/pool.ts";
 import { discardKept, keepOutputs, type Kept } from "./keep-outputs.ts";
 import type { Plans } from "./plans.ts";
 import { prepare, type Prepared } from "./prepare.ts";
+import { reserveOutputs } from "./reserve-outputs.ts";
 import { unlessGivenUp } from "./unless-given-up.ts";
 
 export interface TaskServices {
   readonly database: Database;
   readonly contents: ContentStore;
+  readonly quotas: Quotas;
   readonly catalogue: Catalogue;
   readonly hosts: HostPool;
   readonly plans: Plans;
@@ -105,21 +109,39 @@ async function runSteps(services: TaskServices, work: PreparedTask, signal: Abor
   const away = outcome.results.find((result) => !result.ok && result.failure.class === "infrastructure");
   if (away && !away.ok) return await giveUp(services, work, { stage, reason: away.failure, signal });
   const entryAt = (index: number) => task.entries[prepared.entries[index]?.index ?? -1];
-  const kept = await keepOutputs({ contents: services.contents, task, stage, signal }, outcome.results, entryAt);
-  await failpoint("task-after-put-before-commit");
-  const results = task.kind === "map" ? resultsOfAll(work, stage, kept.results) : kept.results;
-  return await commit(services, work, { outcome: { type: "done", results }, kept, signal });
+  const reservation = await services.quotas.open(task.tenantId);
+  try {
+    const fitting = await reserveOutputs(reservation, { task, stage, entryAt }, outcome.results);
+    const kept = await keepOutputs({ contents: services.contents, task, stage, signal }, fitting, entryAt);
+    await failpoint("task-after-put-before-commit");
+    const results = task.kind === "map" ? resultsOfAll(work, stage, kept.results) : kept.results;
+    return await commit(services, work, { outcome: { type: "done", results }, kept, reservation, signal });
+  } catch (error) {
+    // Where it was given to the committer, that has seen to it already.
+    await reservation.release();
+    throw error;
+  }
 }
 
 interface Finished {
   readonly outcome: TaskOutcome;
   readonly kept?: Kept;
+  readonly reservation?: Reservation;
   readonly signal: AbortSignal;
 }
 
-async function commit(services: TaskServices, { task, plan }: PlannedTask, { outcome, kept, signal }: Finished): Promise<TaskEnd> {
+async function commit(
+  services: TaskServices,
+  { task, plan }: PlannedTask,
+  { outcome, kept, reservation, signal }: Finished,
+): Promise<TaskEnd> {
   const files = kept?.files ?? [];
-  const committed = services.committer.commit({ finished: { task, plan, outcome }, files, outputs: kept?.outputs ?? [] });
+  const committed = services.committer.commit({
+    finished: { task, plan, outcome },
+    files,
+    outputs: kept?.outputs ?? [],
+    ...(reservation && { reservation }),
+  });
   const settled = committed.catch(async (error: unknown) => {
     // Only where the database said no. After anything else they may be visible, and garbage collection knows.
     if (!isDatabaseAway(error)) await discardKept(services, files);
@@ -152,7 +174,10 @@ async function afterError(
   { error, signal }: { error: unknown; signal: AbortSignal },
 ): Promise<TaskEnd> {
   if (signal.aborted) return signal.reason === "taken" ? "not_ours" : "given_up";
-  const isAway = isDatabaseAway(error) || error instanceof StorageError || isDiskTrouble(error);
+  // Reservations end where this process could not reach the database for their lease.
+  const isAway = [isDatabaseAway(error), error instanceof StorageError, error instanceof ReservationLost, isDiskTrouble(error)].includes(
+    true,
+  );
   if (isAway) {
     services.log.warn({ err: error, taskId: task.id }, "a task is handed back: the database, the store or the scratch disk is away");
     if (!isLastTry(task)) return "given_up";

@@ -15,6 +15,7 @@ import { receiveFile, tooLarge } from "../../uploads/receive.ts";
 import type { StoredFile } from "../../record/files.ts";
 import { fileSummary } from "../file-answers.ts";
 import { metadataOf } from "../metadata-query.ts";
+import { reserveRoom } from "../reserve-room.ts";
 import type { Services } from "../services.ts";
 
 type Body = UploadAnswer | JobAccepted;
@@ -27,7 +28,7 @@ const FORM_OVERHEAD_BYTES = 4 * 2 ** 20;
 
 /** POST /files and PUT /files/{name}. Bodies are streamed as they come and never parsed by Fastify. */
 export function uploadRoutes(services: Services): FastifyPluginAsync {
-  const { limits, contents } = services;
+  const { limits, contents, quotas } = services;
   return async (app) => {
     await app.register(async (scope) => {
       leaveBodies(scope, "multipart/form-data");
@@ -35,7 +36,10 @@ export function uploadRoutes(services: Services): FastifyPluginAsync {
       scope.withTypeProvider<ZodTypeProvider>().post(
         "/files",
         {
-          onRequest: async (request) => refuseTooLong(request, maxBytes, limits.maxFileBytes),
+          onRequest: async (request, reply) => {
+            refuseTooLong(request, maxBytes, limits.maxFileBytes);
+            await reserveRoom(quotas, [request, reply], { overheadBytes: FORM_OVERHEAD_BYTES });
+          },
           schema: {
             summary: "Send files as multipart/form-data, and run a pipeline over them",
             description:
@@ -48,13 +52,15 @@ export function uploadRoutes(services: Services): FastifyPluginAsync {
         },
         async (request, reply) => {
           const { tenantId, actor } = request.principal;
-          const form = await acceptForm(request.raw, contents, { tenantId, headers: request.headers, ...limits });
+          const room = request.reservation && { reservation: request.reservation };
+          const form = await acceptForm(request.raw, contents, { tenantId, headers: request.headers, ...limits, ...room });
           const estimated =
             form.pipeline === undefined
               ? null
               : await services.status.estimator.forNewJob({ lanes: [DEFAULT_LANE], items: form.files.length });
           const { status, body, lanes } = await commitUpload<Body>(services, {
             ...form,
+            ...room,
             tenantId,
             actor,
             idempotencyKey: idempotencyKey(request),
@@ -71,7 +77,10 @@ export function uploadRoutes(services: Services): FastifyPluginAsync {
       scope.withTypeProvider<ZodTypeProvider>().put(
         "/files/:name",
         {
-          onRequest: async (request) => refuseTooLong(request, limits.maxFileBytes, limits.maxFileBytes),
+          onRequest: async (request, reply) => {
+            refuseTooLong(request, limits.maxFileBytes, limits.maxFileBytes);
+            await reserveRoom(quotas, [request, reply], { overheadBytes: 0 });
+          },
           schema: {
             summary: "Send one file as the body, as curl -T does",
             description:
@@ -87,6 +96,7 @@ export function uploadRoutes(services: Services): FastifyPluginAsync {
           const { tenantId, actor } = request.principal;
           const length = request.headers["content-length"];
           const digests = claimsOf({ headers: request.headers, trailers: () => request.raw.trailers });
+          const room = request.reservation && { reservation: request.reservation };
           const file = await receiveFile(request.raw, {
             contents,
             tenantId,
@@ -96,10 +106,12 @@ export function uploadRoutes(services: Services): FastifyPluginAsync {
             release: freeChunk,
             ...(length !== undefined && { expectedBytes: Number(length) }),
             ...(digests && { digests }),
+            ...room,
           });
           const { body, lanes } = await commitUpload<UploadAnswer>(services, {
             files: [file],
             metadata: {},
+            ...room,
             tenantId,
             actor,
             idempotencyKey: idempotencyKey(request),
