@@ -337,6 +337,19 @@ view lane_backlog
   grant select to filemill_system
   as SELECT lane, (sum(ready))::bigint AS ready, (sum(running))::bigint AS running FROM ( SELECT tasks.lane, count(*) AS ready, 0 AS running FROM filemill.tasks WHERE ((tasks.status = 'ready'::text) AND (NOT tasks.backing_off)) GROUP BY tasks.lane UNION ALL SELECT tasks.lane, count(*) AS count, 0 FROM filemill.tasks WHERE ((tasks.status = 'ready'::text) AND tasks.backing_off) GROUP BY tasks.lane UNION ALL SELECT tasks.lane, 0, count(*) AS count FROM filemill.tasks WHERE (tasks.status = 'running'::text) GROUP BY tasks.lane) counted GROUP BY lane;
 
+table link_epochs
+  tenant_id uuid not null
+  object_id uuid not null
+  epoch integer not null
+  constraint link_epochs_epoch_check CHECK ((epoch > 0))
+  constraint link_epochs_pkey PRIMARY KEY (tenant_id, object_id)
+  constraint link_epochs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES filemill.tenants(id)
+  owner filemill_owner, row security forced
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant insert, select to filemill_app
+  grant delete, select to filemill_system
+
 table object_keys
   object_id uuid not null
   tenant_id uuid not null
@@ -606,6 +619,31 @@ table tree_nodes
   policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
   grant delete, insert, select, update to filemill_app
   grant delete, insert, select, update to filemill_system
+
+table upload_links
+  id uuid not null
+  tenant_id uuid not null
+  max_bytes bigint not null
+  name text
+  media_types text[] not null
+  pipeline jsonb
+  metadata jsonb not null default '{}'::jsonb
+  created_at timestamp with time zone not null default now()
+  expires_at timestamp with time zone not null
+  used_at timestamp with time zone
+  file_id uuid
+  job_id uuid
+  constraint upload_links_check CHECK (((used_at IS NULL) = (file_id IS NULL)))
+  constraint upload_links_max_bytes_check CHECK ((max_bytes >= 0))
+  constraint upload_links_name_check CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 1024)))
+  constraint upload_links_pkey PRIMARY KEY (id)
+  constraint upload_links_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES filemill.tenants(id)
+  CREATE INDEX upload_links_by_expiry ON filemill.upload_links USING btree (expires_at)
+  owner filemill_owner, row security forced
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant insert, select to filemill_app
+  grant delete, select to filemill_system
 
 table upload_segments
   upload_id uuid not null
