@@ -145,7 +145,7 @@ test("the reader listens while somebody watches, and its connection goes with th
   await admin.connect();
   const listening = async () => {
     const query = "SELECT FROM pg_stat_activity WHERE query = $1 AND datname = current_database()";
-    return (await admin.query(query, [`LISTEN ${EVENTS_CHANNEL}`])).rowCount;
+    return (await admin.query(query, [`LISTEN "${EVENTS_CHANNEL}"`])).rowCount;
   };
   const subscription = await reader.subscribe({ tenantId, jobId: uuidv7() }, () => undefined);
   try {

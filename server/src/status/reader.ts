@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Database } from "../db/database.ts";
+import { listen } from "../db/notifications.ts";
 import { EVENTS_CHANNEL } from "../record/events.ts";
 import type { Position } from "./position.ts";
 import { currentPosition, readNewEvents, type StoredEvent } from "./read-events.ts";
@@ -38,7 +39,7 @@ interface Subscriber {
 }
 
 export function createEventReader(options: { database: Database; log: Logger; listen: boolean }): EventReader {
-  const { database, log, listen } = options;
+  const { database, log } = options;
   const subscribers = new Set<Subscriber>();
   let position: Position | undefined;
   let starting: Promise<Position> | undefined;
@@ -52,7 +53,7 @@ export function createEventReader(options: { database: Database; log: Logger; li
 
   /** Reads while there are subscribers; the place is forgotten with the last of them. */
   async function run(): Promise<void> {
-    const stopListening = listen ? await listenFor(database, wake, log) : async () => undefined;
+    const ears = options.listen ? listenFor(database, wake, log) : undefined;
     try {
       while (subscribers.size > 0 && !closed) {
         const failed = await readOnce();
@@ -63,7 +64,7 @@ export function createEventReader(options: { database: Database; log: Logger; li
     } finally {
       position = undefined;
       running = undefined;
-      await stopListening();
+      await ears?.close();
     }
   }
 
@@ -116,17 +117,12 @@ function tell({ tenantId, jobId, listener }: Subscriber, batch: Parameters<Liste
   listener({ ...batch, events });
 }
 
-async function listenFor(database: Database, wake: () => void, log: Logger): Promise<() => Promise<void>> {
-  try {
-    const client = await database.connect();
-    client.on("error", (error) => log.warn({ err: error }, "the connection that listens for events broke; polling goes on"));
-    client.on("notification", wake);
-    await client.query(`LISTEN ${EVENTS_CHANNEL}`);
-    return () => client.end().catch(() => undefined);
-  } catch (error) {
-    log.warn({ err: error }, "can't listen for events; polling goes on");
-    return async () => undefined;
-  }
+function listenFor(database: Database, wake: () => void, log: Logger): { close(): Promise<void> } {
+  return listen(database, {
+    channels: [EVENTS_CHANNEL],
+    onNotification: wake,
+    onDown: (err) => log.warn({ err }, "the connection that listens for events broke; polling goes on"),
+  });
 }
 
 async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
