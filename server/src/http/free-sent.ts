@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
-import { freeChunk } from "../uploads/free-chunk.ts";
+import { freeChunk } from "../free-chunk.ts";
 
 /**
  * Frees the chunks of a response's body once the socket has taken them, where the garbage collector would let 64 MiB of

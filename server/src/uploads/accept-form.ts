@@ -8,7 +8,7 @@ import type { PipelineRequest } from "../jobs/pipelines/resolve.ts";
 import { parseJson } from "../parse-json.ts";
 import type { ContentStore } from "../storage/content-store.ts";
 import { discardFiles } from "./commit.ts";
-import { freeChunk } from "./free-chunk.ts";
+import { freeChunk } from "../free-chunk.ts";
 import { readMultipart, type MultipartForm } from "./multipart.ts";
 import { receiveFile } from "./receive.ts";
 import type { StoredFile } from "../record/files.ts";

@@ -10,7 +10,7 @@ import { acceptForm } from "../../uploads/accept-form.ts";
 import { commitUpload } from "../../uploads/commit.ts";
 import { claimsOf } from "../../uploads/digest-fields.ts";
 import { fileName } from "../../uploads/file-name.ts";
-import { freeChunk } from "../../uploads/free-chunk.ts";
+import { freeChunk } from "../../free-chunk.ts";
 import { receiveFile, tooLarge } from "../../uploads/receive.ts";
 import type { StoredFile } from "../../record/files.ts";
 import { fileSummary } from "../file-answers.ts";
@@ -125,15 +125,15 @@ export function uploadRoutes(services: Services): FastifyPluginAsync {
   };
 }
 
-const IdempotencyHeader = z.looseObject({ "idempotency-key": z.string().min(1).max(255).optional() });
+export const IdempotencyHeader = z.looseObject({ "idempotency-key": z.string().min(1).max(255).optional() });
 
-function idempotencyKey(request: FastifyRequest): string | undefined {
+export function idempotencyKey(request: FastifyRequest): string | undefined {
   const key = request.headers["idempotency-key"];
   return typeof key === "string" ? key : undefined;
 }
 
 /** No parser but one that leaves the body where it is. */
-function leaveBodies(scope: FastifyInstance, contentType: string): void {
+export function leaveBodies(scope: FastifyInstance, contentType: string): void {
   scope.removeAllContentTypeParsers();
   scope.addContentTypeParser(contentType, (_request, _payload, done) => done(null));
 }
@@ -150,7 +150,7 @@ export function noticeUpload(services: Services, files: readonly StoredFile[], l
   if (lanes.size > 0) services.announce(lanes);
 }
 
-function answerTo(
+export function answerTo(
   files: readonly StoredFile[],
   { job, estimated }: { job: SubmittedJob | undefined; estimated: Date | null },
 ): Answer<Body> {

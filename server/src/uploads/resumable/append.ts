@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { failpoint } from "../../failpoint.ts";
 import { Problem } from "../../errors.ts";
 import { MAX_SEGMENT_BYTES, type StoredSegment } from "../../storage/stored-content.ts";
-import { freeChunk } from "../free-chunk.ts";
+import { freeChunk } from "../../free-chunk.ts";
 import { HEAD_BYTES } from "../media-type.ts";
 import { tooLarge } from "../receive.ts";
 import { startChecksum, type Checksum } from "./checksum.ts";
