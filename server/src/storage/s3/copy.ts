@@ -4,7 +4,7 @@ import { CopyObjectCommand, RestoreObjectCommand } from "@aws-sdk/client-s3";
 import { StorageError } from "../../errors.ts";
 import type { StorageClass } from "../storage-class.ts";
 import { at, classParameter, WRITE_ID, type Bucket } from "./bucket.ts";
-import { WrongAnswer } from "./explain.ts";
+import { WrongAnswer } from "../remote/wrong-answer.ts";
 import { headObject, type S3Head } from "./head.ts";
 
 /** How long an object that was brought back from the archive can be read before it must be hot, or sinks again. */

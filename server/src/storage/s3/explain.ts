@@ -2,14 +2,6 @@ import { S3ServiceException } from "@aws-sdk/client-s3";
 import { StorageError } from "../../errors.ts";
 import type { Explained } from "../remote/guard.ts";
 
-/** What the server's answer is not, though its status says success: never accepted, and asked for again. */
-export class WrongAnswer extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "WrongAnswer";
-  }
-}
-
 /** Passing although their status is 4xx. */
 const PASSING = new Set([
   "RequestTimeout",

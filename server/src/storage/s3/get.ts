@@ -5,7 +5,8 @@ import { StorageError } from "../../errors.ts";
 import type { ByteRange } from "../object-store.ts";
 import { readOn, type OpenedRange } from "../remote/read-on.ts";
 import { at, type Bucket } from "./bucket.ts";
-import { statusOf, WrongAnswer } from "./explain.ts";
+import { WrongAnswer } from "../remote/wrong-answer.ts";
+import { statusOf } from "./explain.ts";
 import { headObject } from "./head.ts";
 
 /** Whoever asks knows from the database that the object exists: a 404 is asked again before it is believed. */

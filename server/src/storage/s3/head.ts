@@ -4,7 +4,7 @@ import { StorageError } from "../../errors.ts";
 import type { ObjectHead } from "../object-store.ts";
 import type { StorageClass } from "../storage-class.ts";
 import { at, WRITE_ID, type Bucket } from "./bucket.ts";
-import { WrongAnswer } from "./explain.ts";
+import { WrongAnswer } from "../remote/wrong-answer.ts";
 
 export interface S3Head extends ObjectHead {
   readonly writeId: string | undefined;

@@ -1,6 +1,6 @@
 import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { isKey } from "../keys.ts";
-import { WrongAnswer } from "./explain.ts";
+import { WrongAnswer } from "../remote/wrong-answer.ts";
 import type { Bucket } from "./bucket.ts";
 
 /** Objects whose key starts with `prefix`, page by page. What others have put into the bucket is not ours to see. */

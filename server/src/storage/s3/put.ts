@@ -14,7 +14,7 @@ import { StorageError } from "../../errors.ts";
 import type { PutOptions } from "../object-store.ts";
 import { cutIntoParts, type Part } from "../remote/parts.ts";
 import { at, classParameter, WRITE_ID, type Bucket } from "./bucket.ts";
-import { WrongAnswer } from "./explain.ts";
+import { WrongAnswer } from "../remote/wrong-answer.ts";
 import { etagOf, headObject, type EtagAnswer, type S3Head } from "./head.ts";
 
 /** One part may still be on its way while the next one is gathered; so a put holds two, however large its content is. */

@@ -1,6 +1,6 @@
 import { AbortMultipartUploadCommand, ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
 import type { Bucket } from "./bucket.ts";
-import { WrongAnswer } from "./explain.ts";
+import { WrongAnswer } from "../remote/wrong-answer.ts";
 
 /**
  * Aborts multipart uploads that began before `before`: their writers died. A segment has at most 64 MiB, which a client at
