@@ -13,6 +13,7 @@ const ROWS: Readonly<Record<string, (options: Options) => Promise<void>>> = {
   "table-query": async (options) => (await import("../src/rows/table-query.ts")).tableQueries(options),
   "one-gib": async (options) => (await import("../src/rows/one-gib.ts")).oneGib(options),
   "small-uploads": async (options) => (await import("../src/rows/small-uploads.ts")).smallUploads(options),
+  bulk: async (options) => (await import("../src/rows/bulk.ts")).bulk(options),
   recovery: async (options) => (await import("../src/rows/recovery.ts")).recovery(options),
   idle: async (options) => (await import("../src/rows/idle.ts")).idle(options),
 };

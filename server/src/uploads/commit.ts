@@ -75,7 +75,7 @@ export async function discardFiles(contents: ContentStore, files: readonly Store
 }
 
 /** A process that could not renew its reservations in time, asleep or cut off, asks for the same room once more. */
-async function withRoom<T>(reservation: Reservation | undefined, record: () => Promise<T>): Promise<T> {
+export async function withRoom<T>(reservation: Reservation | undefined, record: () => Promise<T>): Promise<T> {
   try {
     return await record();
   } catch (error) {

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { rawZip } from "../../../test/processors/zips.ts";
 import { keptBy } from "../../../test/kept.ts";
 import { rawTar, tarEntry, TAR_END, type RawTarEntry } from "../../../test/tars.ts";
+import { setLimits } from "../../tenants/set-limits.ts";
 import { answerOf, startTestApp, type TestApp, type TestTenant } from "../../../test/test-app.ts";
 
 let app: TestApp;
@@ -323,6 +324,23 @@ describe("requests at once with one key", () => {
     expect(statuses.filter((status) => status !== 201 && status !== 503)).toEqual([]);
     const answer = await stored(body, { key: "at once" });
     expect((await listed(answer.bulk_id)).map(({ name }) => name)).toEqual(some(1_500).map(({ name }) => name));
+  });
+});
+
+describe("over a quota, an archive", () => {
+  async function limited(maxFiles: number): Promise<TestTenant> {
+    const poor = await app.tenant();
+    await setLimits(app.cloned.database, { tenantId: poor.id, limits: { bytes: null, files: maxFiles }, actor: "system" });
+    app.services.quotas.forget(poor.id);
+    return poor;
+  }
+
+  it("is stored up to the limit, exactly", async () => {
+    const poor = await limited(620);
+    const answer = await refused(rawTar(some(1_000)), { by: poor });
+    expect(answer).toMatchObject({ status: 413, code: "quota_exceeded", stored: { files: 620 } });
+    expect(await listed(answer.bulk_id, poor)).toHaveLength(620);
+    expect((await send(rawTar(some(1)), { by: poor })).status).toBe(413);
   });
 });
 

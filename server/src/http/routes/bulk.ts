@@ -29,7 +29,7 @@ and the same archive sent again with the same Idempotency-Key goes on behind the
 
 /** POST /files/bulk, and what such a request stored. */
 export function bulkRoutes(services: Services): FastifyPluginAsync {
-  const { database, contents, catalogue, limits } = services;
+  const { database, contents, catalogue, limits, quotas } = services;
   return async (plain) => {
     const app = plain.withTypeProvider<ZodTypeProvider>();
     await app.register(async (scope) => {
@@ -38,6 +38,8 @@ export function bulkRoutes(services: Services): FastifyPluginAsync {
       scope.withTypeProvider<ZodTypeProvider>().post(
         "/files/bulk",
         {
+          // Before the body is asked for; how much it will unpack to is only known as it comes.
+          onRequest: async (request) => refuseFull(request.principal.tenantId),
           schema: {
             summary: "Send many files as one tar or zip, and run a pipeline over them",
             description: DESCRIPTION,
@@ -99,6 +101,15 @@ export function bulkRoutes(services: Services): FastifyPluginAsync {
     await database.asTenant(tenantId, (transaction) => resolvePipeline(transaction, pipeline, catalogue));
   }
 
+  async function refuseFull(tenantId: string): Promise<void> {
+    const room = await quotas.open(tenantId);
+    try {
+      await room.expect({ bytes: 1, files: 1 });
+    } finally {
+      await room.release();
+    }
+  }
+
   async function receive(request: FastifyRequest, bulk: BulkInHand): Promise<ReceivedBulk> {
     const { maxEntries, maxTotalBytes, spoolFolder } = limits.bulk;
     // Leaving early must not destroy the request: its socket still has to carry the answer.
@@ -109,6 +120,7 @@ export function bulkRoutes(services: Services): FastifyPluginAsync {
         ...bulk,
         database,
         contents,
+        quotas,
         limits: { maxFileBytes: limits.maxFileBytes, maxEntries, maxTotalBytes },
         ...(bulk.pipeline && { maxFiles: MAX_BULK_JOB_FILES }),
       });

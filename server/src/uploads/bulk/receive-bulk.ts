@@ -5,6 +5,7 @@ import type { Database } from "../../db/database.ts";
 import { Problem } from "../../errors.ts";
 import type { StoredFile } from "../../record/files.ts";
 import type { ContentStore } from "../../storage/content-store.ts";
+import type { Quotas } from "../../tenants/quotas.ts";
 import { fileName } from "../file-name.ts";
 import type { ArchivedFile, OpenArchive } from "./archive-entry.ts";
 import { bulkFileId, MAX_BULK_FILES } from "./bulk-id.ts";
@@ -17,6 +18,7 @@ import { storeEntry } from "./store-entry.ts";
 export interface BulkOrder {
   readonly database: Database;
   readonly contents: ContentStore;
+  readonly quotas: Quotas;
   readonly tenantId: string;
   readonly actor: string;
   readonly bulkId: string;
@@ -72,7 +74,8 @@ export async function receiveBulk(archive: OpenArchive, order: BulkOrder): Promi
     } else {
       const { contents, tenantId, metadata, limits } = order;
       const id = bulkFileId(order.bulkId, { ordinal, generation: found.generation });
-      await recorder.add(await storeEntry(content, { contents, tenantId, id, name, metadata, maxBytes: limits.maxFileBytes }));
+      const place = { contents, tenantId, id, name, metadata, maxBytes: limits.maxFileBytes, reservation: await recorder.reservation() };
+      await recorder.add(await storeEntry(content, place));
     }
     ordinal++;
   }

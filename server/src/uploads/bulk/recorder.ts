@@ -5,11 +5,14 @@ import { failpoint } from "../../failpoint.ts";
 import { appendAudit } from "../../record/audit.ts";
 import { insertFiles, type StoredFile } from "../../record/files.ts";
 import type { ContentStore } from "../../storage/content-store.ts";
-import { discardFiles } from "../commit.ts";
+import { settleReservations, type Reservation } from "../../tenants/quota-reservation.ts";
+import type { Quotas } from "../../tenants/quotas.ts";
+import { discardFiles, withRoom } from "../commit.ts";
 
 export interface RecordedBulk {
   readonly database: Database;
   readonly contents: ContentStore;
+  readonly quotas: Quotas;
   readonly tenantId: string;
   readonly actor: string;
   readonly bulkId: string;
@@ -22,39 +25,52 @@ const BATCH_FILES = 500;
 const BATCH_BYTES = 4 * 2 ** 20;
 
 export interface Recorder {
+  /** Where the room for the next file is to be taken. */
+  reservation(): Promise<Reservation>;
   /** Resolves when there is room for the next: at most one batch is being filled and one committed. Rejects what a commit rejected with. */
   add(file: StoredFile): Promise<void>;
   /** Records what was added. Rejects as `add`. */
   flush(): Promise<void>;
 }
 
+interface Batch {
+  readonly files: StoredFile[];
+  readonly reservation: Reservation;
+}
+
 /** Records the files of a bulk in batches, one transaction each, while the next batch is still being read. */
 export function createRecorder(bulk: RecordedBulk): Recorder {
-  let batch: StoredFile[] = [];
+  let batch: Promise<Batch> | undefined;
   let batchBytes = 0;
   let recording: Promise<void> = Promise.resolve();
 
+  function current(): Promise<Batch> {
+    return (batch ??= bulk.quotas.open(bulk.tenantId).then((reservation) => ({ files: [], reservation })));
+  }
+
   async function hand(): Promise<void> {
-    const files = batch;
-    batch = [];
+    if (batch === undefined) return await recording;
+    const { files, reservation } = await batch;
+    batch = undefined;
     batchBytes = 0;
     try {
       await recording;
     } catch (error) {
-      await discardFiles(bulk.contents, files);
+      await Promise.all([discardFiles(bulk.contents, files), reservation.release()]);
       throw error;
     }
-    if (files.length === 0) return;
-    recording = recordBatch(bulk, files);
+    recording = recordBatch(bulk, { files, reservation });
     // Told to the next who waits for it.
     recording.catch(() => undefined);
   }
 
   return {
+    reservation: async () => (await current()).reservation,
     async add(file) {
-      batch.push(file);
+      const { files } = await current();
+      files.push(file);
       batchBytes += "inline" in file.content ? file.content.inline.length : 0;
-      if (batch.length >= BATCH_FILES || batchBytes >= BATCH_BYTES) await hand();
+      if (files.length >= BATCH_FILES || batchBytes >= BATCH_BYTES) await hand();
     },
     async flush() {
       await hand();
@@ -63,20 +79,26 @@ export function createRecorder(bulk: RecordedBulk): Recorder {
   };
 }
 
-async function recordBatch(bulk: RecordedBulk, files: readonly StoredFile[]): Promise<void> {
+async function recordBatch(bulk: RecordedBulk, { files, reservation }: Batch): Promise<void> {
+  if (files.length === 0) return await reservation.release();
   const { database, contents, tenantId, actor, bulkId } = bulk;
   let committing = false;
-  try {
-    await database.asTenant(tenantId, async (transaction) => {
+  const record = () =>
+    database.asTenant(tenantId, async (transaction) => {
+      await settleReservations(transaction, [reservation.id]);
       await insertFiles(transaction, files);
       const detail = { first: publicId(files[0]), last: publicId(files.at(-1)), files: files.length };
       await appendAudit(transaction, { tenantId, actor, action: "file.upload", object: encodeId("bulk", bulkId), detail });
       await failpoint("bulk-before-commit");
       committing = true;
     });
+  try {
+    await withRoom(reservation, record);
+    reservation.settled();
   } catch (error) {
     // Where COMMIT fails the rows may be there all the same; see commit.ts.
     if (!committing) await discardFiles(contents, files);
+    await reservation.release();
     throw isTaken(error) ? alreadyStored(error) : error;
   }
   await failpoint("bulk-after-commit");

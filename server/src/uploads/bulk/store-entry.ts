@@ -4,6 +4,7 @@ import type { Metadata } from "@filemill/contract/files.ts";
 import type { StoredFile } from "../../record/files.ts";
 import type { ContentStore } from "../../storage/content-store.ts";
 import { MAX_INLINE_BYTES } from "../../storage/stored-content.ts";
+import type { Reservation } from "../../tenants/quota-reservation.ts";
 import { detectMediaType } from "../media-type.ts";
 import { receiveFile } from "../receive.ts";
 
@@ -14,6 +15,8 @@ export interface EntryPlace {
   readonly name: string;
   readonly metadata: Metadata;
   readonly maxBytes: number;
+  /** Room for the file, taken before its bytes are stored. */
+  readonly reservation: Reservation;
 }
 
 /**
@@ -38,8 +41,9 @@ export async function storeEntry(content: AsyncIterable<Buffer>, place: EntryPla
   return receiveFile(Readable.from(whole(), { objectMode: false }), { ...place, epoch: Date.now() });
 }
 
-async function storeSmall(bytes: Buffer, { contents, ...file }: EntryPlace): Promise<StoredFile> {
-  const { id, tenantId, name, metadata } = file;
+async function storeSmall(bytes: Buffer, place: EntryPlace): Promise<StoredFile> {
+  const { contents, id, tenantId, name, metadata, reservation } = place;
+  await reservation.take({ bytes: bytes.length, files: 1 });
   const mediaType = await detectMediaType({ head: bytes, complete: true, name });
   const content = await contents.write(once(bytes), { tenantId, fileId: id, epoch: 0 });
   return {
