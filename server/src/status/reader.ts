@@ -48,7 +48,8 @@ export function createEventReader(options: { database: Database; log: Logger; li
   let alarm = new AbortController();
 
   function wake(): void {
-    alarm.abort();
+    // Every upload calls this, and abort() makes an error with a stack before it looks whether there is anything to abort.
+    if (!alarm.signal.aborted) alarm.abort();
   }
 
   /** Reads while there are subscribers; the place is forgotten with the last of them. */
