@@ -1,8 +1,9 @@
 import { encodeId } from "@filemill/contract/ids.ts";
 import type * as wire from "@filemill/contract/lineage.ts";
 import type { JobHistory } from "../jobs/step-history.ts";
-import type { Lineage, LineageEdge } from "../outputs/lineage.ts";
+import type { Lineage } from "../outputs/lineage.ts";
 import type { LineageFile } from "../outputs/lineage-files.ts";
+import type { LineageEdge } from "../outputs/lineage-links.ts";
 
 /** A file's history, as the wire shows it. `jobs` by uuid. */
 export function lineageAnswer(lineage: Lineage, jobs: ReadonlyMap<string, JobHistory>): wire.LineageAnswer {

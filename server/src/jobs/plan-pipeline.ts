@@ -4,6 +4,7 @@ import { parseDuration } from "@filemill/contract/units.ts";
 import { Problem } from "../errors.ts";
 import type { Catalogue } from "../processors/catalogue.ts";
 import type { Processor } from "../processors/processor.ts";
+import { reuseOf, stepCaching, type StepCaching } from "./plan-reuse.ts";
 import { readParamsSchema } from "./pipelines/params-schema.ts";
 import { substitute } from "./pipelines/template.ts";
 import { issuesOfZod } from "./pipelines/zod-issues.ts";
@@ -23,6 +24,7 @@ interface FilledStep extends Omit<StepPlan, "feeds"> {
   readonly attempts: number;
   readonly batch?: NonNullable<Step["batch"]>;
   readonly fanIn: number;
+  readonly caching: StepCaching;
 }
 
 /**
@@ -75,6 +77,7 @@ function fillStep(from: {
     attempts: step.attempts ?? DEFAULT_ATTEMPTS,
     ...(step.batch && { batch: step.batch }),
     fanIn: step.fan_in ?? DEFAULT_FAN_IN,
+    caching: stepCaching(step, processor, parsed.success ? parsed.data : undefined),
   };
 }
 
@@ -105,6 +108,7 @@ function stagesOf(groups: readonly StageGroup<FilledStep>[]): StagePlan[] {
       ...(first.batch && { batch: first.batch }),
       ...(first.kind === "tree" && { fanIn: first.fanIn }),
       steps: group.steps.map((step) => stepPlan(step, groups)),
+      ...reuseOf(group.steps.map((step) => step.caching)),
       feeders,
       takesInputs: group.sources.includes(""),
       countKnown: above.every(
@@ -116,7 +120,7 @@ function stagesOf(groups: readonly StageGroup<FilledStep>[]): StagePlan[] {
 }
 
 function stepPlan(step: FilledStep, groups: readonly StageGroup<FilledStep>[]): StepPlan {
-  const { kind: _kind, lane: _lane, attempts: _attempts, batch: _batch, fanIn: _fanIn, ...rest } = step;
+  const { kind: _kind, lane: _lane, attempts: _attempts, batch: _batch, fanIn: _fanIn, caching: _caching, ...rest } = step;
   return { ...rest, feeds: groups.flatMap((group, no) => (group.sources.includes(step.name) ? [no] : [])) };
 }
 

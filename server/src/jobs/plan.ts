@@ -22,6 +22,8 @@ export interface StagePlan {
   readonly fanIn?: number;
   /** In an order in which each step comes after those it needs. */
   readonly steps: readonly StepPlan[];
+  /** May an earlier result of all of its steps together stand for a new one, and what must be equal for it? */
+  readonly reuse?: "content" | "content_and_names";
   /** Stages whose outputs come in here; empty = only the job's inputs. */
   readonly feeders: readonly number[];
   /** Does this stage take the job's inputs (some step needs `""`)? */

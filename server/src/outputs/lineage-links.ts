@@ -1,6 +1,26 @@
 import type { Transaction } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
-import type { LineageEdge } from "./lineage.ts";
+
+/** One run of a step of a job, as far as it was asked about: it made `output` from `inputs`. */
+export interface LineageEdge {
+  readonly jobId: string;
+  readonly taskId: string;
+  /** The item; of a reduction tree the node, of a gather 0. */
+  readonly ordinal: number;
+  readonly part: number;
+  readonly step: string;
+  readonly processor: string;
+  readonly processorVersion: string;
+  readonly kind: "map" | "reduce";
+  readonly output: string;
+  /** Those on the way to what was asked about; of a reduce not always all. */
+  readonly inputs: readonly string[];
+  readonly inputsTotal: number;
+  /** The step handed its input on unchanged: `inputs` is `[output]`. */
+  readonly passed: boolean;
+  /** The file whose content was used again instead of running the step. */
+  readonly reusedFrom: string | null;
+}
 
 /** One level of a file's history. `more`: there are links that had no room. */
 export interface Followed {

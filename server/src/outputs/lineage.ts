@@ -1,5 +1,5 @@
 import type { Transaction } from "../db/database.ts";
-import { followDown, followUp } from "./lineage-links.ts";
+import { followDown, followUp, type LineageEdge } from "./lineage-links.ts";
 import { readLineageFiles, type LineageFile } from "./lineage-files.ts";
 
 /** From a file to what it was made from (up), or to what was made from it (down). */
@@ -13,27 +13,6 @@ export interface LineageQuestion {
   readonly depth: number;
   /** Links from one file to another in each direction, at most. */
   readonly limit: number;
-}
-
-/** One run of a step of a job, as far as it was asked about: it made `output` from `inputs`. */
-export interface LineageEdge {
-  readonly jobId: string;
-  readonly taskId: string;
-  /** The item; of a reduction tree the node, of a gather 0. */
-  readonly ordinal: number;
-  readonly part: number;
-  readonly step: string;
-  readonly processor: string;
-  readonly processorVersion: string;
-  readonly kind: "map" | "reduce";
-  readonly output: string;
-  /** Those on the way to what was asked about; of a reduce not always all. */
-  readonly inputs: readonly string[];
-  readonly inputsTotal: number;
-  /** The step handed its input on unchanged: `inputs` is `[output]`. */
-  readonly passed: boolean;
-  /** The file whose content was used again instead of running the step. */
-  readonly reusedFrom: string | null;
 }
 
 export interface Lineage {

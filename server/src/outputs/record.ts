@@ -18,6 +18,8 @@ export interface OutputRow {
   /** The pipeline names the step as an output; false for files that only cross a stage boundary. */
   readonly kept: boolean;
   readonly inputs: readonly string[];
+  /** The file whose content was used again instead of running the step; its own input where that was handed on. */
+  readonly reusedFrom: string | null;
 }
 
 /**
@@ -34,13 +36,13 @@ export async function recordOutputs(transaction: Transaction, rows: readonly Out
   if (rows.length === 0) return;
   const column = <T>(pick: (row: OutputRow) => T): T[] => rows.map(pick);
   await transaction.execute(sql`
-    INSERT INTO outputs (job_id, ordinal, step, part, tenant_id, task_id, epoch, file_id, processor, processor_version, kept, inputs)
-    SELECT job_id, ordinal, step, part, tenant_id, task_id, epoch, file_id, processor, processor_version, kept, inputs::uuid[]
+    INSERT INTO outputs (job_id, ordinal, step, part, tenant_id, task_id, epoch, file_id, processor, processor_version, kept, inputs, reused_from)
+    SELECT job_id, ordinal, step, part, tenant_id, task_id, epoch, file_id, processor, processor_version, kept, inputs::uuid[], reused_from
     FROM unnest(
       ${column((row) => row.jobId)}::uuid[], ${column((row) => row.ordinal)}::int[], ${column((row) => row.step)}::text[],
       ${column((row) => row.part)}::int[], ${column((row) => row.tenantId)}::uuid[], ${column((row) => row.taskId)}::uuid[],
       ${column((row) => row.epoch)}::int[], ${column((row) => row.fileId)}::uuid[], ${column((row) => row.processor)}::text[],
       ${column((row) => row.processorVersion)}::text[], ${column((row) => row.kept)}::boolean[],
-      ${column((row) => `{${row.inputs.join(",")}}`)}::text[]
-    ) AS given(job_id, ordinal, step, part, tenant_id, task_id, epoch, file_id, processor, processor_version, kept, inputs)`);
+      ${column((row) => `{${row.inputs.join(",")}}`)}::text[], ${column((row) => row.reusedFrom)}::uuid[]
+    ) AS given(job_id, ordinal, step, part, tenant_id, task_id, epoch, file_id, processor, processor_version, kept, inputs, reused_from)`);
 }

@@ -8,6 +8,7 @@ import { settle, type Settled } from "../jobs/advance/settle.ts";
 import { JobsCancelled } from "../jobs/advance/stage-rows.ts";
 import { sweepTasks } from "../jobs/cancel.ts";
 import { keepHandedOn, recordOutputs, type OutputRow } from "../outputs/record.ts";
+import { rememberResults, type ResultRow } from "../outputs/result-cache.ts";
 import { hold } from "../queue/hold.ts";
 import { insertFiles } from "../record/files.ts";
 import type { ContentStore } from "../storage/content-store.ts";
@@ -22,6 +23,8 @@ export interface Completion {
   readonly outputs: readonly OutputRow[];
   /** Room for the files. The committer's from here on: it ends with the commit, or is given back. */
   readonly reservation?: Reservation;
+  /** Results that may be used again. */
+  readonly remember?: readonly ResultRow[];
 }
 
 /** not_ours: the fence held, or the job was cancelled; nothing of the completion is visible and its objects are gone. */
@@ -162,6 +165,10 @@ async function commitOnce(options: CommitterOptions, batch: readonly Waiting[]):
       current.flatMap((completion) => completion.outputs),
     );
     await keepHandedOn(transaction, handedOn(current));
+    await rememberResults(
+      transaction,
+      current.flatMap((completion) => completion.remember ?? []),
+    );
     const result = await settle(
       transaction,
       current.map((completion) => completion.finished),

@@ -3,13 +3,16 @@ import { createReadStream } from "node:fs";
 import { v7 as uuidv7 } from "uuid";
 import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
+import { StorageError } from "../errors.ts";
 import type { EntryOutcome, OutputOutcome } from "../jobs/advance/outcome.ts";
 import type { StagePlan, StepPlan } from "../jobs/plan.ts";
 import type { OutputRow } from "../outputs/record.ts";
-import type { EntryResult, KeptOutput } from "../processors/stage-run.ts";
+import type { FileManifest } from "../outputs/content.ts";
+import type { KeptOutput } from "../processors/stage-run.ts";
 import type { ClaimedTask, Entry } from "../queue/task.ts";
 import type { ContentStore } from "../storage/content-store.ts";
 import type { StoredFile } from "../record/files.ts";
+import type { PlacedResult, StoredOutput } from "./stored-results.ts";
 
 /** What a task's results become once their bytes are durable; nothing of it is visible yet. */
 export interface Kept {
@@ -27,33 +30,29 @@ export interface KeepOptions {
 
 /**
  * Stores the outputs of a task durably, under keys that hold its epoch, so that two holders of one task never write the
- * same object. `entryAt` gives the entry behind each result; a reduce has one result and all its entries.
- * When it rejects (StorageError, or the signal's reason), everything it had stored is deleted again.
+ * same object. The content of an earlier result is stored again: so every file has bytes of its own, and deleting,
+ * moving or erasing one never has to ask who else lives on them.
+ * When it rejects (StorageError, ResultGone, or the signal's reason), everything it had stored is deleted again.
  */
-export async function keepOutputs(
-  options: KeepOptions,
-  results: readonly EntryResult[],
-  entryAt: (result: number) => Entry | undefined,
-): Promise<Kept> {
+export async function keepOutputs(options: KeepOptions, results: readonly PlacedResult[]): Promise<Kept> {
   const files: StoredFile[] = [];
   const outputs: OutputRow[] = [];
   const outcomes: EntryOutcome[] = [];
   const parts = new Map<string, number>();
   try {
-    for (const [index, result] of results.entries()) {
+    for (const { entry, result } of results) {
       if (!result.ok) {
         outcomes.push({ ok: false, failure: result.failure, step: result.step });
         continue;
       }
-      const entry = options.task.kind === "map" ? entryAt(index) : undefined;
       const emitted: OutputOutcome[] = [];
       for (const kept of result.outputs) {
         const step = stepOf(options.stage, kept.step);
-        const file = await fileOf(options, { kept, step, entryAt });
+        const file = await fileOf(options, { kept, step, entry });
         if (typeof file !== "string") files.push(file);
         const fileId = typeof file === "string" ? file : file.id;
         emitted.push({ step: step.name, fileId, sizeBytes: kept.sizeBytes });
-        outputs.push(rowOf(options, { step, fileId, entry, parts }));
+        outputs.push(rowOf(options, { step, fileId, entry, parts, reusedFrom: reusedFrom(kept) }));
       }
       outcomes.push({ ok: true, outputs: emitted });
     }
@@ -84,32 +83,45 @@ export async function discardKept(
   }
 }
 
+/** An earlier result can't be read any more: the steps have to run after all. */
+export class ResultGone extends Error {
+  constructor(fileId: string, cause: unknown) {
+    super(`the content of file ${fileId}, which an earlier run left, can't be read`, { cause });
+    this.name = "ResultGone";
+  }
+}
+
+interface Output {
+  readonly kept: KeptOutput | StoredOutput;
+  readonly step: StepPlan;
+  readonly entry: Entry | undefined;
+}
+
 /** A new stored file; or, where the processor handed an input on, the id of that input. */
-async function fileOf(
-  { contents, task, signal }: KeepOptions,
-  output: { kept: KeptOutput; step: StepPlan; entryAt: (result: number) => Entry | undefined },
-): Promise<StoredFile | string> {
-  const { kept, step } = output;
+async function fileOf(options: KeepOptions, { kept, step, entry }: Output): Promise<StoredFile | string> {
+  const { task, contents, signal } = options;
+  if ("handedOn" in kept.content) return kept.content.handedOn.fileId;
   if ("passedEntry" in kept.content) {
-    const entry = task.kind === "map" ? output.entryAt(kept.content.passedEntry) : task.entries[kept.content.passedEntry];
-    if (!entry)
+    const passed = entry ?? task.entries[kept.content.passedEntry];
+    if (!passed)
       throw new RangeError(`step "${step.name}" passed on entry ${kept.content.passedEntry}, which task ${task.id} does not have`);
-    return entry.fileId;
+    return passed.fileId;
   }
   const id = uuidv7();
   const hash = createHash("sha256");
-  const content = await contents.write(hashed(createReadStream(kept.content.path, { signal }), hash), {
-    tenantId: task.tenantId,
-    fileId: id,
-    epoch: task.epoch,
-    signal,
-  });
+  const source = "stored" in kept.content ? readAgain(options, kept.content.stored) : createReadStream(kept.content.path, { signal });
+  const content = await contents.write(hashed(source, hash), { tenantId: task.tenantId, fileId: id, epoch: task.epoch, signal });
+  const sha256 = hash.digest();
+  if ("stored" in kept.content && !sha256.equals(kept.content.stored.sha256)) {
+    await contents.discard(content);
+    throw new ResultGone(kept.content.stored.id, "its digest is not what was stored");
+  }
   return {
     id,
     tenantId: task.tenantId,
     name: kept.name,
     sizeBytes: kept.sizeBytes,
-    sha256: hash.digest(),
+    sha256,
     mediaType: kept.mediaType,
     origin: isKept(task, step) ? "output" : "intermediate",
     jobId: task.jobId,
@@ -117,6 +129,20 @@ async function fileOf(
     metadata: {},
     content,
   };
+}
+
+async function* readAgain({ contents, signal }: KeepOptions, file: FileManifest): AsyncGenerator<Buffer> {
+  try {
+    yield* (await contents.read(file, { signal })) as AsyncIterable<Buffer>;
+  } catch (error) {
+    const isGone = error instanceof StorageError && (error.code === "not_found" || error.code === "damaged");
+    throw isGone ? new ResultGone(file.id, error) : error;
+  }
+}
+
+function reusedFrom({ content }: Output["kept"]): string | null {
+  if ("stored" in content) return content.stored.id;
+  return "handedOn" in content ? content.handedOn.fileId : null;
 }
 
 async function* hashed(content: AsyncIterable<Buffer>, hash: ReturnType<typeof createHash>): AsyncGenerator<Buffer> {
@@ -128,7 +154,7 @@ async function* hashed(content: AsyncIterable<Buffer>, hash: ReturnType<typeof c
 
 function rowOf(
   { task }: KeepOptions,
-  made: { step: StepPlan; fileId: string; entry: Entry | undefined; parts: Map<string, number> },
+  made: { step: StepPlan; fileId: string; entry: Entry | undefined; parts: Map<string, number>; reusedFrom: string | null },
 ): OutputRow {
   const { step, entry } = made;
   const ordinal = entry?.ordinal ?? task.tree?.node ?? 0;
@@ -149,6 +175,7 @@ function rowOf(
     kept: isKept(task, step),
     // A reduce's inputs stand in task_inputs once, not once an output.
     inputs: entry ? [entry.fileId] : [],
+    reusedFrom: made.reusedFrom,
   };
 }
 

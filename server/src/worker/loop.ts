@@ -23,7 +23,8 @@ import { openLeases } from "./leases.ts";
 import { openPlans } from "./plans.ts";
 import { startRecovery } from "./recover.ts";
 import { registerWorker, setWorkerStatus, touchWorker } from "./registry.ts";
-import { runTask, type TaskEnd } from "./run-task.ts";
+import type { ResultSecrets } from "./reuse.ts";
+import { runTask, type TaskEnd, type TaskServices } from "./run-task.ts";
 
 export interface WorkerOptions {
   readonly database: Database;
@@ -35,6 +36,8 @@ export interface WorkerOptions {
   readonly slots: number;
   /** Use NOTIFY and LISTEN; without, everything is found by polling. */
   readonly notify: boolean;
+  /** Where keys for results come from; left out: none is used again. */
+  readonly secrets?: ResultSecrets | undefined;
   /** Input bytes that may be fetched ahead; 256 MiB where left out. */
   readonly aheadBytes?: number;
   readonly log: Logger;
@@ -50,6 +53,8 @@ export interface WorkerObserver {
   readonly leaseLost: (reason: string) => void;
   readonly committed: (commit: { milliseconds: number; succeeded: number; failed: number }) => void;
   readonly reaped: (tasks: number) => void;
+  /** Entries of stages that ask for it whose result was there already, and those that had to run. */
+  readonly reused?: (entries: { readonly hits: number; readonly misses: number }) => void;
   /** Outputs did not fit into their tenant's quota. */
   readonly quotaRefused?: () => void;
 }
@@ -139,8 +144,9 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       const one = running.get(key);
       if (one) one.isStarted = true;
     };
+    const onReused: TaskServices["onReused"] = (entries) => observe.reused?.(entries);
     const signal = AbortSignal.any([held, giveUp.signal]);
-    const ended = runTask({ ...options, quotas, plans, committer, ahead, onStarted }, task, signal).then(async (end) => {
+    const ended = runTask({ ...options, quotas, plans, committer, ahead, onStarted, onReused }, task, signal).then(async (end) => {
       leases.remove(lease);
       const milliseconds = performance.now() - started;
       // What was handed back at once says nothing about how long tasks take.

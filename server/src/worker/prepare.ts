@@ -6,6 +6,7 @@ import { materialise, readManifests, type FileManifest } from "../outputs/conten
 import type { StageRunEntry } from "../processors/stage-run.ts";
 import type { ClaimedTask } from "../queue/task.ts";
 import type { ContentStore } from "../storage/content-store.ts";
+import { NO_REUSE, type LookUp, type Reuse } from "./reuse.ts";
 import { unlessGivenUp } from "./unless-given-up.ts";
 
 /** The task's inputs on local disk. */
@@ -13,6 +14,8 @@ export interface Prepared {
   readonly entries: readonly PreparedEntry[];
   /** By index among the task's entries: those that can't be read, now or ever, and why. */
   readonly missing: ReadonlyMap<number, Failure>;
+  /** Results of earlier runs; their entries are not among `entries`. */
+  readonly reuse: Reuse;
 }
 
 export interface PreparedEntry extends StageRunEntry {
@@ -27,6 +30,8 @@ export interface PrepareOptions {
   readonly isLastTry: boolean;
   /** Waits until so many bytes may be fetched. */
   readonly room: (bytes: number) => Promise<void>;
+  /** Left out: every entry is run. */
+  readonly lookUp?: LookUp | undefined;
 }
 
 interface PrepareServices {
@@ -44,17 +49,22 @@ const FETCHES = 8;
  */
 export async function prepare(services: PrepareServices, task: ClaimedTask, options: PrepareOptions): Promise<Prepared> {
   const ids = [...new Set(task.entries.map((entry) => entry.fileId))];
-  const manifests = await unlessGivenUp(
-    services.database.asSystem((transaction) => readManifests(transaction, task.tenantId, ids)),
+  const { byId, reuse } = await unlessGivenUp(
+    services.database.asSystem(async (transaction) => {
+      const manifests = await readManifests(transaction, task.tenantId, ids);
+      const known = new Map(manifests.map((manifest) => [manifest.id, manifest]));
+      const files = task.entries.map((entry) => known.get(entry.fileId));
+      return { byId: known, reuse: (await options.lookUp?.(transaction, files)) ?? NO_REUSE };
+    }),
     options.signal,
   );
-  const byId = new Map(manifests.map((manifest) => [manifest.id, manifest]));
   const entries: PreparedEntry[] = [];
   const missing = new Map<number, Failure>();
   const fetches: Fetch[] = [];
   task.entries.forEach((entry, index) => {
     const manifest = byId.get(entry.fileId);
     if (!manifest) return missing.set(index, GONE);
+    if (reuse.results.has(task.kind === "map" ? index : 0)) return undefined;
     const path = join(options.folder, `in-${index}`);
     entries.push(entryOf(manifest, { index, path, from: entry.from }));
     return fetches.push(async (signal) => {
@@ -64,7 +74,7 @@ export async function prepare(services: PrepareServices, task: ClaimedTask, opti
   });
   await options.room(entries.reduce((sum, entry) => sum + entry.sizeBytes, 0));
   await inParallel(fetches, options.signal);
-  return { entries: entries.filter(({ index }) => !missing.has(index)), missing };
+  return { entries: entries.filter(({ index }) => !missing.has(index)), missing, reuse };
 }
 
 const GONE: Failure = { class: "bad_input", code: "input_dead", message: "The input file was deleted before it was processed." };

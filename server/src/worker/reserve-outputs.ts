@@ -1,63 +1,70 @@
-import { Problem } from "../errors.ts";
+import { Problem, type Failure } from "../errors.ts";
 import type { StagePlan } from "../jobs/plan.ts";
-import type { EntryResult } from "../processors/stage-run.ts";
 import type { ClaimedTask, Entry } from "../queue/task.ts";
 import type { Reservation } from "../tenants/quota-reservation.ts";
 import type { Amount } from "../tenants/usage.ts";
 import { isKept } from "./keep-outputs.ts";
 
-export interface OutputsToReserve {
-  readonly task: ClaimedTask;
-  readonly stage: StagePlan;
-  /** The entry behind a result. */
-  readonly entryAt: (result: number) => Entry | undefined;
+/** What is known of a result before it is stored; whoever runs tasks knows more. */
+interface Emitting {
+  /** undefined for a reduce. */
+  readonly entry: Entry | undefined;
+  readonly result:
+    | { readonly ok: true; readonly outputs: readonly { readonly step: string; readonly sizeBytes: number; readonly content: object }[] }
+    | FailedResult;
+}
+
+interface FailedResult {
+  readonly ok: false;
+  readonly failure: Failure;
+  readonly step: string;
 }
 
 /**
  * Reserves room for what a task is about to store: in one round where all of it fits, else result by result. What does
  * not fit ends its item with `limit_exceeded`, for good: another try would not fit either. Throws database errors.
  */
-export async function reserveOutputs(
+export async function reserveOutputs<Result extends Emitting>(
   reservation: Reservation,
-  outputs: OutputsToReserve,
-  results: readonly EntryResult[],
-): Promise<readonly EntryResult[]> {
-  const amounts = results.map((result, index) => amountOf(outputs, result, index));
-  const total = amounts.reduce((sum, { bytes, files }) => ({ bytes: sum.bytes + bytes, files: sum.files + files }), NOTHING);
-  if (total.files === 0 || (await fits(() => reservation.expect(total))) === undefined) return results;
-  const fitting: EntryResult[] = [];
+  stored: { readonly task: ClaimedTask; readonly stage: StagePlan },
+  results: readonly Result[],
+): Promise<(Omit<Result, "result"> & { readonly result: Result["result"] | FailedResult })[]> {
+  const amounts = results.map((result) => amountOf(stored, result));
+  const total = amounts.reduce(plus, NOTHING);
+  if (total.files === 0 || (await refusalOf(reservation, total)) === undefined) return [...results];
+  const fitting = [];
   let room = NOTHING;
   for (const [index, result] of results.entries()) {
-    const { bytes, files } = amounts[index] ?? NOTHING;
-    const wanted = { bytes: room.bytes + bytes, files: room.files + files };
-    const refused = files === 0 ? undefined : await fits(() => reservation.expect(wanted));
-    if (refused === undefined) {
-      room = wanted;
-      fitting.push(result);
-    } else fitting.push(tooMuch(outputs.stage, refused));
+    const amount = amounts[index] ?? NOTHING;
+    const refusal = amount.files === 0 ? undefined : await refusalOf(reservation, plus(room, amount));
+    if (refusal === undefined) room = plus(room, amount);
+    fitting.push(refusal === undefined ? result : { ...result, result: tooMuch(stored.stage, refusal) });
   }
   return fitting;
 }
 
 const NOTHING: Amount = { bytes: 0, files: 0 };
 
+function plus(one: Amount, other: Amount): Amount {
+  return { bytes: one.bytes + other.bytes, files: one.files + other.files };
+}
+
 /** Kept files count, and files of earlier stages that a step hands on as its output, as these become kept ones. */
-function amountOf({ task, stage, entryAt }: OutputsToReserve, result: EntryResult, index: number): Amount {
+function amountOf({ task, stage }: { task: ClaimedTask; stage: StagePlan }, { entry, result }: Emitting): Amount {
   if (!result.ok) return NOTHING;
   const counted = result.outputs.filter(({ step: name, content }) => {
     const step = stage.steps.find((candidate) => candidate.name === name);
     if (step === undefined || !isKept(task, step)) return false;
-    if (!("passedEntry" in content)) return true;
-    const entry = task.kind === "map" ? entryAt(index) : task.entries[content.passedEntry];
-    return entry !== undefined && entry.from !== "";
+    if (!("passedEntry" in content || "handedOn" in content)) return true;
+    const passed = entry ?? ("passedEntry" in content ? task.entries[Number(content.passedEntry)] : undefined);
+    return passed !== undefined && passed.from !== "";
   });
   return { bytes: counted.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0), files: counted.length };
 }
 
-/** Undefined, or the refusal. */
-async function fits(reserve: () => Promise<void>): Promise<Problem | undefined> {
+async function refusalOf(reservation: Reservation, total: Amount): Promise<Problem | undefined> {
   try {
-    await reserve();
+    await reservation.expect(total);
     return undefined;
   } catch (error) {
     if (error instanceof Problem && error.code === "quota_exceeded") return error;
@@ -65,7 +72,7 @@ async function fits(reserve: () => Promise<void>): Promise<Problem | undefined> 
   }
 }
 
-function tooMuch(stage: StagePlan, refused: Problem): EntryResult {
-  const failure = { class: "bad_input" as const, code: "limit_exceeded" as const, message: refused.message };
+function tooMuch(stage: StagePlan, refusal: Problem): FailedResult {
+  const failure = { class: "bad_input", code: "limit_exceeded", message: refusal.message } as const;
   return { ok: false, failure, step: stage.steps.find(({ output }) => output)?.name ?? "" };
 }

@@ -6,20 +6,25 @@ import { failpoint } from "../failpoint.ts";
 import type { EntryOutcome, TaskOutcome } from "../jobs/advance/outcome.ts";
 import { sweepTasks } from "../jobs/cancel.ts";
 import type { Plan, StagePlan } from "../jobs/plan.ts";
+import type { ResultRow } from "../outputs/result-cache.ts";
 import type { Catalogue } from "../processors/catalogue.ts";
-import type { StageRun } from "../processors/stage-run.ts";
+import type { EntryResult } from "../processors/stage-run.ts";
 import { MAX_HANDBACKS } from "../queue/release.ts";
 import type { ClaimedTask } from "../queue/task.ts";
 import type { ContentStore } from "../storage/content-store.ts";
 import { ReservationLost, type Reservation } from "../tenants/quota-reservation.ts";
 import type { Quotas } from "../tenants/quotas.ts";
 import type { ByteBudget } from "./byte-budget.ts";
+import { commitCompletion } from "./commit-completion.ts";
 import type { Committer } from "./committer.ts";
 import type { HostPool } from "./host/pool.ts";
-import { discardKept, keepOutputs, type Kept } from "./keep-outputs.ts";
+import { keepOutputs, ResultGone, type Kept } from "./keep-outputs.ts";
 import type { Plans } from "./plans.ts";
 import { prepare, type Prepared } from "./prepare.ts";
 import { reserveOutputs } from "./reserve-outputs.ts";
+import { countReused, forgetReused, openLookUp, type ResultSecrets } from "./reuse.ts";
+import { runOnHosts } from "./run-on-hosts.ts";
+import { placeResults, resultsToRemember } from "./stored-results.ts";
 import { unlessGivenUp } from "./unless-given-up.ts";
 
 export interface TaskServices {
@@ -33,8 +38,12 @@ export interface TaskServices {
   /** Inputs on disk of tasks that no host has begun with. */
   readonly ahead: ByteBudget;
   readonly log: Logger;
+  /** Left out: no result is used again, and none remembered. */
+  readonly secrets?: ResultSecrets | undefined;
   /** A host has begun with the task; from then on a drain waits for it. */
   readonly onStarted?: () => void;
+  /** Entries whose stage may be reused: those that were, and those that ran. */
+  readonly onReused?: (entries: { readonly hits: number; readonly misses: number }) => void;
 }
 
 /**
@@ -70,13 +79,22 @@ async function runInFolder(services: TaskServices, planned: PlannedTask, signal:
     place.leave();
     services.onStarted?.();
   };
+  let prepared: Prepared | undefined;
   try {
-    const prepared = await prepare(services, planned.task, {
+    prepared = await prepare(services, planned.task, {
       ...{ folder: folder.path, signal, isLastTry: isLastTry(planned.task) },
       room: (bytes) => place.take(bytes),
+      lookUp: await openLookUp(services, planned.task, stageOf(planned)),
     });
     await failpoint("task-after-prepare");
     return await runSteps({ ...services, onStarted }, { ...planned, prepared, folder: folder.path }, signal);
+  } catch (error) {
+    if (!(error instanceof ResultGone) || !prepared) throw error;
+    services.log.warn({ err: error, taskId: planned.task.id }, "an earlier result can't be read; the steps run again");
+    place.leave();
+    await forgetReused(services.database, planned.task, prepared.reuse);
+    const { secrets: _secrets, ...withoutReuse } = services;
+    return await runInFolder(withoutReuse, planned, signal);
   } finally {
     place.leave();
     await folder.remove();
@@ -89,15 +107,10 @@ interface PreparedTask extends PlannedTask {
 }
 
 async function runSteps(services: TaskServices, work: PreparedTask, signal: AbortSignal): Promise<TaskEnd> {
-  const { task, plan, prepared } = work;
-  const stage = plan.stages[task.stage];
-  if (!stage) throw new RangeError(`task ${task.id} belongs to stage ${task.stage}, which its plan does not have`);
+  const { task, prepared } = work;
+  const stage = stageOf(work);
   if (isMissingInput(task, prepared)) return await commit(services, work, { outcome: withoutInput(work, stage), signal });
-  const outcome = await services.hosts.run(task.tenantId, stageRun(services, work, stage), {
-    limits: { memoryBytes: memoryOf(services.catalogue, stage), wallMs: wallOf(stage, prepared.entries.length) },
-    signal,
-    onBegun: services.onStarted,
-  });
+  const outcome = await runOnHosts(services, { ...work, stage }, signal);
   await failpoint("task-after-run");
   if (outcome.type === "cancelled") return signal.reason === "taken" ? "not_ours" : "given_up";
   if (outcome.type === "died") {
@@ -108,14 +121,26 @@ async function runSteps(services: TaskServices, work: PreparedTask, signal: Abor
   }
   const away = outcome.results.find((result) => !result.ok && result.failure.class === "infrastructure");
   if (away && !away.ok) return await giveUp(services, work, { stage, reason: away.failure, signal });
-  const entryAt = (index: number) => task.entries[prepared.entries[index]?.index ?? -1];
+  return await keepAndCommit(services, work, { stage, results: outcome.results, signal });
+}
+
+async function keepAndCommit(
+  services: TaskServices,
+  work: PreparedTask,
+  { stage, results, signal }: { stage: StagePlan; results: readonly EntryResult[]; signal: AbortSignal },
+): Promise<TaskEnd> {
+  const { task, prepared } = work;
   const reservation = await services.quotas.open(task.tenantId);
   try {
-    const fitting = await reserveOutputs(reservation, { task, stage, entryAt }, outcome.results);
-    const kept = await keepOutputs({ contents: services.contents, task, stage, signal }, fitting, entryAt);
+    const placed = await reserveOutputs(reservation, { task, stage }, placeResults({ task, stage, prepared }, results));
+    const kept = await keepOutputs({ contents: services.contents, task, stage, signal }, placed);
     await failpoint("task-after-put-before-commit");
-    const results = task.kind === "map" ? resultsOfAll(work, stage, kept.results) : kept.results;
-    return await commit(services, work, { outcome: { type: "done", results }, kept, reservation, signal });
+    const places = new Map(placed.map(({ place }, index) => [place, kept.results[index]]));
+    const outcome: TaskOutcome = { type: "done", results: task.kind === "map" ? resultsOfAll(work, stage, places) : kept.results };
+    const remember = resultsToRemember({ task, stage, prepared }, placed, kept.results);
+    const end = await commit(services, work, { outcome, kept, reservation, remember, signal });
+    if (end === "committed") services.onReused?.(countReused(prepared.reuse));
+    return end;
   } catch (error) {
     // Where it was given to the committer, that has seen to it already.
     await reservation.release();
@@ -123,31 +148,23 @@ async function runSteps(services: TaskServices, work: PreparedTask, signal: Abor
   }
 }
 
+function stageOf({ task, plan }: PlannedTask): StagePlan {
+  const stage = plan.stages[task.stage];
+  if (!stage) throw new RangeError(`task ${task.id} belongs to stage ${task.stage}, which its plan does not have`);
+  return stage;
+}
+
 interface Finished {
   readonly outcome: TaskOutcome;
   readonly kept?: Kept;
+  readonly remember?: readonly ResultRow[];
   readonly reservation?: Reservation;
   readonly signal: AbortSignal;
 }
 
-async function commit(
-  services: TaskServices,
-  { task, plan }: PlannedTask,
-  { outcome, kept, reservation, signal }: Finished,
-): Promise<TaskEnd> {
-  const files = kept?.files ?? [];
-  const committed = services.committer.commit({
-    finished: { task, plan, outcome },
-    files,
-    outputs: kept?.outputs ?? [],
-    ...(reservation && { reservation }),
-  });
-  const settled = committed.catch(async (error: unknown) => {
-    // Only where the database said no. After anything else they may be visible, and garbage collection knows.
-    if (!isDatabaseAway(error)) await discardKept(services, files);
-    throw error;
-  });
-  return await unlessGivenUp(settled, signal);
+async function commit(services: TaskServices, { task, plan }: PlannedTask, { outcome, kept, signal, ...rest }: Finished): Promise<TaskEnd> {
+  const made = { files: kept?.files ?? [], outputs: kept?.outputs ?? [] };
+  return await commitCompletion(services, { finished: { task, plan, outcome }, ...made, ...rest }, signal);
 }
 
 function isLastTry(task: ClaimedTask): boolean {
@@ -206,39 +223,8 @@ function isDiskTrouble(error: unknown): boolean {
   return code === "ENOSPC" || code === "EDQUOT" || code === "EMFILE" || code === "EIO";
 }
 
-function stageRun(services: TaskServices, { task, prepared, folder }: PreparedTask, stage: StagePlan): StageRun {
-  return {
-    type: "run",
-    kind: stage.kind,
-    entries: prepared.entries.map(({ index: _index, ...entry }) => entry),
-    scratch: folder,
-    ...(stage.fanIn === undefined ? {} : { fanIn: stage.fanIn }),
-    steps: stage.steps.map((step) => ({
-      name: step.name,
-      use: step.use,
-      with: step.with,
-      needs: step.needs,
-      ...(step.when ? { when: step.when } : {}),
-      timeoutMs: step.timeoutMs,
-      outputBytes: services.catalogue.get(step.use)?.limits.outputBytes ?? 0,
-      // Inside a tree every node's result goes on, to its parent at least.
-      keep: step.output || step.feeds.length > 0 || task.kind === "tree",
-    })),
-  };
-}
-
-function memoryOf(catalogue: Catalogue, stage: StagePlan): number {
-  return Math.max(...stage.steps.map((step) => catalogue.get(step.use)?.limits.memoryBytes ?? 0));
-}
-
-/** The steps' own limits bound each call; this only bounds their sum. */
-function wallOf(stage: StagePlan, entries: number): number {
-  const calls = stage.kind === "map" ? Math.max(1, entries) : 1;
-  return calls * stage.steps.reduce((sum, step) => sum + step.timeoutMs, 0);
-}
-
 function isMissingInput(task: ClaimedTask, prepared: Prepared): boolean {
-  return task.kind === "map" ? prepared.entries.length === 0 : prepared.missing.size > 0;
+  return task.kind === "map" ? prepared.missing.size === task.entries.length : prepared.missing.size > 0;
 }
 
 /** A map of which nothing can be read; a reduce of which something can't, which ends as a whole. */
@@ -249,9 +235,12 @@ function withoutInput({ task, prepared }: PreparedTask, stage: StagePlan): TaskO
   return { type: "done", results: resultsFor(task, (index) => missingEntry(failureOf(index), step)) };
 }
 
-/** The hosts' results, with the entries put back that could not be read. */
-function resultsOfAll({ task, prepared }: PreparedTask, stage: StagePlan, results: readonly EntryOutcome[]): EntryOutcome[] {
-  const byIndex = new Map(prepared.entries.map((entry, place) => [entry.index, results[place]]));
+/** The results, with the entries put back that could not be read. */
+function resultsOfAll(
+  { task, prepared }: PreparedTask,
+  stage: StagePlan,
+  byIndex: ReadonlyMap<number, EntryOutcome | undefined>,
+): EntryOutcome[] {
   const step = stage.steps[0]?.name ?? "";
   return resultsFor(task, (index) => byIndex.get(index) ?? missingEntry(prepared.missing.get(index), step));
 }

@@ -155,6 +155,7 @@ describe("a job", () => {
       processorVersion: "1",
       kept: true,
       inputs: [],
+      reusedFrom: null,
     }));
     await test.cloned.database.asSystem(async (transaction) => {
       await recordOutputs(transaction, rows.toReversed());

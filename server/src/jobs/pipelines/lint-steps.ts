@@ -7,7 +7,7 @@ import { pointerTo } from "./pointer.ts";
 /** Does each step use a processor that exists, and only settings that mean something to its kind? */
 export function lintSteps(outline: Outline, catalogue: Catalogue): Issue[] {
   const known = catalogue.list().map((processor) => processor.name);
-  return [...outline.steps.values()].flatMap(({ name, use, processor, hasFanIn, hasBatch }) => {
+  return [...outline.steps.values()].flatMap(({ name, use, processor, hasFanIn, hasBatch, asksForCache }) => {
     const at = (key: string) => pointerTo(["steps", name, key]);
     if (use === undefined) return [];
     if (!processor) {
@@ -26,6 +26,9 @@ export function lintSteps(outline: Outline, catalogue: Catalogue): Issue[] {
     if (hasBatch && processor.kind !== "map") {
       const suggestion = processor.kind === "tree" ? "Use fan_in for the number of files that one node takes." : "Leave batch out.";
       issues.push({ pointer: at("batch"), message: `${use} is a ${processor.kind} processor: it is not run in batches`, suggestion });
+    }
+    if (asksForCache && !processor.cacheable) {
+      issues.push({ pointer: at("cache"), message: `results of ${use} can't be used again`, suggestion: "Leave cache out." });
     }
     return issues;
   });

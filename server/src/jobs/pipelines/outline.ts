@@ -12,6 +12,7 @@ export interface StepOutline {
   readonly when: readonly string[] | undefined;
   readonly hasFanIn: boolean;
   readonly hasBatch: boolean;
+  readonly asksForCache: boolean;
 }
 
 export interface Outline {
@@ -43,6 +44,7 @@ function stepOf(name: string, step: Record<string, unknown>, catalogue: Catalogu
     when: when === undefined ? undefined : textsOf(when),
     hasFanIn: step["fan_in"] !== undefined,
     hasBatch: step["batch"] !== undefined,
+    asksForCache: step["cache"] === true,
   };
 }
 

@@ -1,0 +1,67 @@
+import type { StagePlan } from "../jobs/plan.ts";
+import type { Catalogue } from "../processors/catalogue.ts";
+import type { StageRun } from "../processors/stage-run.ts";
+import type { ClaimedTask } from "../queue/task.ts";
+import type { HostPool } from "./host/pool.ts";
+import type { HostOutcome } from "./host/run-on-host.ts";
+import { isKeptInStage } from "./kept-steps.ts";
+import type { Prepared } from "./prepare.ts";
+
+export interface HostServices {
+  readonly catalogue: Catalogue;
+  readonly hosts: HostPool;
+  readonly onStarted?: () => void;
+}
+
+export interface TaskOnHosts {
+  readonly task: ClaimedTask;
+  readonly stage: StagePlan;
+  readonly prepared: Prepared;
+  /** The task's scratch folder, with its inputs. */
+  readonly folder: string;
+}
+
+/** Runs the steps over what has to be run: nothing, where every entry has its result from an earlier run. */
+export async function runOnHosts(services: HostServices, work: TaskOnHosts, signal: AbortSignal): Promise<HostOutcome> {
+  const { prepared, stage, task } = work;
+  if (prepared.entries.length === 0) {
+    services.onStarted?.();
+    return { type: "done", results: [] };
+  }
+  return await services.hosts.run(task.tenantId, stageRun(services.catalogue, work), {
+    limits: { memoryBytes: memoryOf(services.catalogue, stage), wallMs: wallOf(stage, prepared.entries.length) },
+    signal,
+    onBegun: services.onStarted,
+  });
+}
+
+function stageRun(catalogue: Catalogue, { stage, prepared, folder }: TaskOnHosts): StageRun {
+  const { kind } = stage;
+  return {
+    type: "run",
+    kind,
+    entries: prepared.entries.map(({ index: _index, ...entry }) => entry),
+    scratch: folder,
+    ...(stage.fanIn === undefined ? {} : { fanIn: stage.fanIn }),
+    steps: stage.steps.map((step) => ({
+      name: step.name,
+      use: step.use,
+      with: step.with,
+      needs: step.needs,
+      ...(step.when ? { when: step.when } : {}),
+      timeoutMs: step.timeoutMs,
+      outputBytes: catalogue.get(step.use)?.limits.outputBytes ?? 0,
+      keep: isKeptInStage(step, stage),
+    })),
+  };
+}
+
+function memoryOf(catalogue: Catalogue, stage: StagePlan): number {
+  return Math.max(...stage.steps.map((step) => catalogue.get(step.use)?.limits.memoryBytes ?? 0));
+}
+
+/** The steps' own limits bound each call; this only bounds their sum. */
+function wallOf(stage: StagePlan, entries: number): number {
+  const calls = stage.kind === "map" ? Math.max(1, entries) : 1;
+  return calls * stage.steps.reduce((sum, step) => sum + step.timeoutMs, 0);
+}
