@@ -26,6 +26,7 @@ test("nothing has to be set outside production", () => {
     limits: {
       maxFileBytes: 5 * 1024 ** 3,
       maxFilesPerRequest: 1000,
+      allowedTypes: undefined,
       maxOpenUploads: 10_000,
       uploadExpiryMs: 86_400_000,
       bulk: { maxEntries: 2_000_000, maxTotalBytes: 100 * 1024 ** 3, spoolFolder: "/home/ann/.local/share/filemill/spool" },
@@ -60,6 +61,7 @@ test("every variable is read", () => {
       FILEMILL_STORAGE_URL: "file:///srv/my%20objects",
       FILEMILL_GARBAGE_GRACE: "2h",
       FILEMILL_MAX_FILE_SIZE: "50MiB",
+      FILEMILL_ALLOWED_TYPES: "image/*, text/csv",
       FILEMILL_BULK_MAX_ENTRIES: "5000",
       FILEMILL_BULK_MAX_SIZE: "1GiB",
       FILEMILL_WORKERS: "3",
@@ -87,6 +89,7 @@ test("every variable is read", () => {
     limits: {
       maxFileBytes: 50 * 1024 ** 2,
       maxFilesPerRequest: 1000,
+      allowedTypes: ["image/*", "text/csv"],
       maxOpenUploads: 10_000,
       uploadExpiryMs: 86_400_000,
       bulk: { maxEntries: 5_000, maxTotalBytes: 1024 ** 3, spoolFolder: "/srv/mill/spool" },
@@ -108,6 +111,7 @@ test("every variable is read", () => {
 
 describe("a bad value is named with what it must be", () => {
   test.each([
+    ["FILEMILL_ALLOWED_TYPES", "image/*,pictures", '"pictures", which is not a media type'],
     ["FILEMILL_PORT", "80a", "whole number from 0 to 65535"],
     ["FILEMILL_PORT", "70000", "whole number"],
     ["FILEMILL_PORT", "-1", "whole number"],

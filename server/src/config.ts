@@ -58,6 +58,8 @@ export interface StorageConfig {
 export interface LimitsConfig {
   readonly maxFileBytes: number;
   readonly maxFilesPerRequest: number;
+  /** Media types that are taken in, such as `image/*`; undefined: all. */
+  readonly allowedTypes: readonly string[] | undefined;
   /** Resumable ones, of one tenant. */
   readonly maxOpenUploads: number;
   /** How long a resumable upload is kept after the last byte that came. */
@@ -105,6 +107,7 @@ export interface Machine {
 /** Of the clients (SDK, CLI), which often share a shell with the server. */
 const CLIENT_VARIABLES = ["FILEMILL_URL", "FILEMILL_KEY"];
 const LANE = /^[a-z][a-z0-9-]{0,31}$/;
+const MEDIA_TYPE_PATTERN = /^[a-z]+\/(?:\*|[a-z0-9][a-z0-9.+-]*)$/;
 const MAX_FILES_PER_REQUEST = 1_000;
 
 /** Throws ConfigError that names every variable that is wrong, missing or unknown. An empty variable counts as not set. */
@@ -132,6 +135,7 @@ export function readConfig(env: Environment, machine: Machine = thisMachine()): 
     limits: {
       maxFileBytes: reader.size("FILEMILL_MAX_FILE_SIZE") ?? 5 * 2 ** 30,
       maxFilesPerRequest: MAX_FILES_PER_REQUEST,
+      allowedTypes: reader.list("FILEMILL_ALLOWED_TYPES", mediaTypePattern),
       maxOpenUploads: reader.number("FILEMILL_MAX_OPEN_UPLOADS", { least: 1, most: 1_000_000 }) ?? 10_000,
       uploadExpiryMs: reader.duration("FILEMILL_UPLOAD_EXPIRY") ?? 24 * 3_600_000,
       bulk: {
@@ -237,6 +241,11 @@ function diskFolder(text: string): string {
 function lane(text: string): string {
   if (!LANE.test(text)) throw new RangeError(`has "${text}", which is not a lane: lower-case letters, digits and hyphens, at most 32`);
   return text;
+}
+
+function mediaTypePattern(text: string): string {
+  if (MEDIA_TYPE_PATTERN.test(text)) return text;
+  throw new RangeError(`has "${text}", which is not a media type; write for example "text/csv" or "image/*"`);
 }
 
 function modulePath(text: string): string {

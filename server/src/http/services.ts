@@ -31,6 +31,8 @@ export interface Services {
 export interface UploadLimits {
   readonly maxFileBytes: number;
   readonly maxFilesPerRequest: number;
+  /** Media types that are taken in; undefined: all. */
+  readonly allowedTypes?: readonly string[] | undefined;
   /** Resumable ones, of one tenant. */
   readonly maxOpenUploads: number;
   /** How long a resumable upload is kept after the last byte that came. */

@@ -7,6 +7,7 @@ import { Problem } from "../errors.ts";
 import type { PipelineRequest } from "../jobs/pipelines/resolve.ts";
 import { parseJson } from "../parse-json.ts";
 import type { ContentStore } from "../storage/content-store.ts";
+import type { AllowedTypes } from "./allowed-types.ts";
 import { discardFiles } from "./commit.ts";
 import { freeChunk } from "../free-chunk.ts";
 import { readMultipart, type MultipartForm } from "./multipart.ts";
@@ -19,6 +20,7 @@ export interface FormUpload {
   readonly headers: IncomingHttpHeaders;
   readonly maxFileBytes: number;
   readonly maxFilesPerRequest: number;
+  readonly allowedTypes?: AllowedTypes;
   /** Room for the files, taken as their bytes come. */
   readonly reservation?: Reservation;
 }
@@ -45,8 +47,8 @@ export async function acceptForm(body: Readable, contents: ContentStore, upload:
       maxFiles: upload.maxFilesPerRequest,
       maxFileBytes: upload.maxFileBytes,
       onFile: async (content, { name, digests }) => {
-        const { tenantId, maxFileBytes: maxBytes, reservation } = upload;
-        const part = { contents, tenantId, name, metadata: {}, maxBytes, release: freeChunk };
+        const { tenantId, maxFileBytes: maxBytes, allowedTypes, reservation } = upload;
+        const part = { contents, tenantId, name, metadata: {}, maxBytes, allowedTypes, release: freeChunk };
         files.push(await receiveFile(content, { ...part, ...(digests && { digests }), ...(reservation && { reservation }) }));
       },
     });

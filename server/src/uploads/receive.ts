@@ -4,6 +4,7 @@ import type { Metadata } from "@filemill/contract/files.ts";
 import { v7 as uuidv7 } from "uuid";
 import { Problem } from "../errors.ts";
 import type { ContentStore } from "../storage/content-store.ts";
+import { requireAllowedType, type AllowedTypes } from "./allowed-types.ts";
 import { compareDigests, type DigestClaims } from "./digest-fields.ts";
 import { detectMediaType, HEAD_BYTES } from "./media-type.ts";
 import type { StoredFile } from "../record/files.ts";
@@ -27,6 +28,8 @@ export interface Reception {
   readonly id?: string;
   /** Part of the objects' keys; 0 unless told. */
   readonly epoch?: number;
+  /** Undefined: every type. */
+  readonly allowedTypes?: AllowedTypes;
   /** Room for the file, taken as its bytes come. */
   readonly reservation?: Reservation;
 }
@@ -35,7 +38,7 @@ export interface Reception {
  * Takes the bytes of one upload: counts, hashes and recognises them on the way, in one pass. When it resolves they are
  * durable and wait to be recorded; when it rejects nothing of them is left in the store.
  *
- * Throws Problem `file_too_large` (before the first byte where `expectedBytes` says so), `quota_exceeded`, `length_mismatch`,
+ * Throws Problem `type_not_allowed`, `file_too_large` (before the first byte where `expectedBytes` says so), `quota_exceeded`, `length_mismatch`,
  * `digest_mismatch`, `validation_failed` where a digest behind the content is malformed; StorageError;
  * or the stream's own error, which means that the client is gone.
  */
@@ -49,6 +52,7 @@ export async function receiveFile(content: Readable, reception: Reception): Prom
   try {
     const { sizeBytes, sha256, head } = meter.result();
     const mediaType = await detectMediaType({ head, complete: sizeBytes <= head.length, name });
+    requireAllowedType(mediaType, reception.allowedTypes);
     return { id, tenantId, name, sizeBytes, sha256, mediaType, origin: "upload", metadata, content: stored };
   } catch (error) {
     await reception.contents.discard(stored);

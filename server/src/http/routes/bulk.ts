@@ -121,6 +121,7 @@ export function bulkRoutes(services: Services): FastifyPluginAsync {
         database,
         contents,
         quotas,
+        allowedTypes: limits.allowedTypes,
         limits: { maxFileBytes: limits.maxFileBytes, maxEntries, maxTotalBytes },
         ...(bulk.pipeline && { maxFiles: MAX_BULK_JOB_FILES }),
       });

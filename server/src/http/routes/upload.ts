@@ -103,6 +103,7 @@ export function uploadRoutes(services: Services): FastifyPluginAsync {
             name: fileName(request.params.name),
             metadata: metadataOf(request.query),
             maxBytes: limits.maxFileBytes,
+            allowedTypes: limits.allowedTypes,
             release: freeChunk,
             ...(length !== undefined && { expectedBytes: Number(length) }),
             ...(digests && { digests }),

@@ -6,6 +6,7 @@ import { Problem } from "../../errors.ts";
 import type { StoredFile } from "../../record/files.ts";
 import type { ContentStore } from "../../storage/content-store.ts";
 import type { Quotas } from "../../tenants/quotas.ts";
+import type { AllowedTypes } from "../allowed-types.ts";
 import { fileName } from "../file-name.ts";
 import type { ArchivedFile, OpenArchive } from "./archive-entry.ts";
 import { bulkFileId, MAX_BULK_FILES } from "./bulk-id.ts";
@@ -27,6 +28,7 @@ export interface BulkOrder {
   /** Of every file. */
   readonly metadata: Metadata;
   readonly limits: BulkLimits;
+  readonly allowedTypes: AllowedTypes;
   /** The most files that there may be, where less than any limit: as many as a job takes. */
   readonly maxFiles?: number;
 }
@@ -74,7 +76,16 @@ export async function receiveBulk(archive: OpenArchive, order: BulkOrder): Promi
     } else {
       const { contents, tenantId, metadata, limits } = order;
       const id = bulkFileId(order.bulkId, { ordinal, generation: found.generation });
-      const place = { contents, tenantId, id, name, metadata, maxBytes: limits.maxFileBytes, reservation: await recorder.reservation() };
+      const place = {
+        contents,
+        tenantId,
+        id,
+        name,
+        metadata,
+        maxBytes: limits.maxFileBytes,
+        allowedTypes: order.allowedTypes,
+        reservation: await recorder.reservation(),
+      };
       await recorder.add(await storeEntry(content, place));
     }
     ordinal++;

@@ -5,6 +5,7 @@ import type { StoredFile } from "../../record/files.ts";
 import type { ContentStore } from "../../storage/content-store.ts";
 import { MAX_INLINE_BYTES } from "../../storage/stored-content.ts";
 import type { Reservation } from "../../tenants/quota-reservation.ts";
+import { requireAllowedType, type AllowedTypes } from "../allowed-types.ts";
 import { detectMediaType } from "../media-type.ts";
 import { receiveFile } from "../receive.ts";
 
@@ -15,6 +16,7 @@ export interface EntryPlace {
   readonly name: string;
   readonly metadata: Metadata;
   readonly maxBytes: number;
+  readonly allowedTypes: AllowedTypes;
   /** Room for the file, taken before its bytes are stored. */
   readonly reservation: Reservation;
 }
@@ -45,6 +47,7 @@ async function storeSmall(bytes: Buffer, place: EntryPlace): Promise<StoredFile>
   const { contents, id, tenantId, name, metadata, reservation } = place;
   await reservation.take({ bytes: bytes.length, files: 1 });
   const mediaType = await detectMediaType({ head: bytes, complete: true, name });
+  requireAllowedType(mediaType, place.allowedTypes);
   const content = await contents.write(once(bytes), { tenantId, fileId: id, epoch: 0 });
   return {
     id,

@@ -8,6 +8,7 @@ import { submitJob } from "../../jobs/submit.ts";
 import type { SubmittedJob } from "../../jobs/submission.ts";
 import type { StoredFile } from "../../record/files.ts";
 import { MAX_INLINE_BYTES, type ContentManifest, type StoredContent } from "../../storage/stored-content.ts";
+import { requireAllowedType } from "../allowed-types.ts";
 import { detectMediaType, HEAD_BYTES } from "../media-type.ts";
 import { hashInParts } from "./content-hash.ts";
 import type { ResumableServices } from "./resumable.ts";
@@ -29,7 +30,7 @@ export interface Source extends Pick<UploadRow, "fileId" | "tenantId" | "name" |
 
 /** The file as it will be recorded. `replaced`: its content is one row now, and the upload's objects are not needed. */
 export async function makeFile(
-  { contents }: Pick<ResumableServices, "contents">,
+  { contents, limits }: Pick<ResumableServices, "contents" | "limits">,
   upload: Source,
   { manifest, known }: { manifest: ContentManifest; known: Known },
 ): Promise<{ file: StoredFile; replaced: boolean }> {
@@ -40,6 +41,7 @@ export async function makeFile(
   const head =
     known.head ?? all ?? (await buffer(await contents.read(manifest, { range: { start: 0, end: Math.min(HEAD_BYTES, sizeBytes) - 1 } })));
   const mediaType = await detectMediaType({ head, complete: sizeBytes <= head.length, name });
+  requireAllowedType(mediaType, limits.allowedTypes);
   // The upload's own segments become the file's by moving their rows, not through insertFiles.
   const content: StoredContent = all
     ? await contents.write(Readable.from(all.length === 0 ? [] : [all]), { tenantId, fileId: id, epoch })

@@ -1,6 +1,7 @@
 import type { Database } from "../../db/database.ts";
 import type { resolvePipeline } from "../../jobs/pipelines/resolve.ts";
 import type { ContentStore } from "../../storage/content-store.ts";
+import type { AllowedTypes } from "../allowed-types.ts";
 import type { UploadLocks } from "./locks.ts";
 
 /**
@@ -23,6 +24,7 @@ export interface ResumableServices {
 
 export interface ResumableLimits {
   readonly maxFileBytes: number;
+  readonly allowedTypes?: AllowedTypes;
   /** Of one tenant. */
   readonly maxOpenUploads: number;
   /** After the last byte that came. */
