@@ -1,5 +1,9 @@
 import { request as httpRequest, type ClientRequest, type IncomingHttpHeaders } from "node:http";
 import { once } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
+import { decodeId } from "@filemill/contract/ids.ts";
+import type { Database } from "../src/db/database.ts";
+import { sql } from "../src/db/sql.ts";
 
 /** tus requests as plain HTTP: what a test sends is what it says, and nothing is repeated or corrected. */
 export interface Tus {
@@ -57,6 +61,25 @@ export function tusAt(base: string, key: string): Tus {
       begin("PATCH", url, { "content-type": "application/offset+octet-stream", "upload-offset": String(offset), ...headers }),
   };
   return tus;
+}
+
+/** Sends this much of a body and, once the request is served (`begun`), cuts the connection. */
+export async function cutAfter({ request }: OpenPatch, bytes: Buffer, begun: () => Promise<boolean>): Promise<void> {
+  request.on("error", () => undefined);
+  await new Promise((resolve) => void request.write(bytes, resolve));
+  while (!(await begun())) await delay(10);
+  const closed = new Promise((resolve) => void request.once("close", resolve));
+  request.destroy();
+  await closed;
+}
+
+/** Does a request hold the lock of this upload? */
+export async function isLocked(database: Database, url: string): Promise<boolean> {
+  const id = decodeId("upload", url.slice(url.lastIndexOf("/") + 1));
+  const rows = await database.asSystem((transaction) =>
+    transaction.query(sql`SELECT FROM uploads WHERE id = ${id}::uuid AND lock_holder IS NOT NULL`),
+  );
+  return rows.length > 0;
 }
 
 /** `key value` pairs of Upload-Metadata. */

@@ -50,6 +50,7 @@ async function expirePage(transaction: Transaction): Promise<{ uploads: number; 
       ORDER BY expires_at LIMIT ${BATCH} FOR UPDATE SKIP LOCKED))
     RETURNING id`);
   if (ended.length === 0) return { uploads: 0, objects: [] };
+  await transaction.execute(sql`DELETE FROM quota_reservations WHERE id = ANY(${ended.map(({ id }) => id)}::uuid[])`);
   const objects = await transaction.query<{ store: string; key: string }>(sql`
     WITH gone AS (
       DELETE FROM upload_segments WHERE upload_id = ANY(${ended.map(({ id }) => id)}::uuid[]) RETURNING tenant_id, object_id, store, object_key),

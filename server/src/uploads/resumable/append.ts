@@ -13,6 +13,7 @@ import type { HeldUpload } from "./locks.ts";
 import { lostLock, recordProgress } from "./progress-rows.ts";
 import { MAX_SEGMENTS } from "./protocol.ts";
 import type { ResumableServices } from "./resumable.ts";
+import { holdRoom } from "./room.ts";
 import type { UploadRow } from "./upload-row.ts";
 
 /** One PATCH, or the body of a creation. */
@@ -42,7 +43,7 @@ export interface Appended {
  * came, unless it promised a checksum over all of it.
  *
  * Throws Problem `not_found`, `gone`, `upload_locked`, `forbidden` (a final upload), `offset_mismatch`, `file_too_large`,
- * `validation_failed`, `checksum_mismatch`, and what finishUpload throws; StorageError. Of what is refused nothing is kept.
+ * `quota_exceeded`, `validation_failed`, `checksum_mismatch`, and what finishUpload throws; StorageError. Of what is refused nothing is kept.
  */
 export async function appendPart(services: ResumableServices, part: Part): Promise<Appended> {
   const taken = await services.locks.take({ tenantId: part.tenantId, id: part.uploadId });
@@ -83,6 +84,7 @@ async function receive(services: ResumableServices, held: HeldUpload, part: Part
   const { upload, fence } = held;
   const { contents, limits } = services;
   const length = upload.length ?? part.length;
+  await holdRoom(services, upload, Math.max(length ?? 0, upload.offset + (part.contentLength ?? 0)));
   const hash = await hashFor(upload, part, length);
   const checksum = part.checksum && startChecksum(part.checksum);
   const head = upload.offset === 0 ? startHead() : undefined;
@@ -147,12 +149,8 @@ async function hashFor(upload: UploadRow, part: Part, length: number | undefined
 }
 
 /** Keeps account of which segments are durable, which of them are recorded, and sees to it that the others go. */
-function createRecorder(
-  { database, contents, limits }: ResumableServices,
-  { upload, fence }: HeldUpload,
-  part: Part,
-  hash: ContentHash | undefined,
-) {
+function createRecorder(services: ResumableServices, { upload, fence }: HeldUpload, part: Part, hash: ContentHash | undefined) {
+  const { database, contents, limits } = services;
   let waiting: StoredSegment[] = [];
   let unwanted: StoredSegment[] = [];
   let written = 0;
@@ -186,6 +184,8 @@ function createRecorder(
         hash: state && { state, bytes },
         expiryMs: limits.uploadExpiryMs,
       };
+      // Where neither the upload nor the request said how much would come.
+      if (upload.length === null && part.contentLength === undefined) await holdRoom(services, upload, bytes);
       const done = await database.asTenant(upload.tenantId, async (transaction) => {
         const result = await recordProgress(transaction, fence, progress);
         // From here on it is not known whether they are recorded: garbage collection finds out.

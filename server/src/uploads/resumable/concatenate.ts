@@ -16,6 +16,7 @@ import { makeFile, submitOver } from "./make-file.ts";
 import { deleteUploadSegments, readManifest } from "./progress-rows.ts";
 import { MAX_SEGMENTS } from "./protocol.ts";
 import type { ResumableServices } from "./resumable.ts";
+import { giveRoomBack, holdRoom } from "./room.ts";
 import { assertThere, UPLOAD_COLUMNS, type UploadRow } from "./upload-row.ts";
 
 export interface Concatenation {
@@ -64,6 +65,7 @@ export async function concatenate(
     throw new Problem("validation_failed", `A file takes at most ${MAX_SEGMENTS} parts; send larger ones.`);
   }
   const { file, replaced } = await makeFile(services, upload, { manifest, known: { hash: undefined, head: undefined } });
+  await holdRoom(services, { id: upload.fileId, tenantId, kind: "final" }, 0);
   let committing = false;
   try {
     const result = await database.asTenant(tenantId, async (transaction) => {
@@ -71,6 +73,7 @@ export async function concatenate(
       await insertFiles(transaction, [file]);
       if (replaced) await deleteUploadSegments(transaction, partials);
       else await moveSegments(transaction, { fileId: file.id, partials });
+      await giveRoomBack(transaction, [upload.fileId, ...partials]);
       await appendAudits(transaction, auditOf({ ...concatenation, files: [file] }));
       const job = await submitOver(transaction, services, { pipeline: described.pipeline ?? null, file });
       const final = await insertFinal(transaction, concatenation, { file, segments: manifest.segments.length, jobId: job?.jobId ?? null });
@@ -83,7 +86,10 @@ export async function concatenate(
     const { final, job } = result;
     return { upload: final, finished: { file, lanes: job?.lanes ?? new Set(), ...(job && { jobId: job.jobId }) } };
   } catch (error) {
-    if (replaced && !committing) await contents.discard(file.content);
+    if (!committing) {
+      if (replaced) await contents.discard(file.content);
+      await database.asTenant(tenantId, (transaction) => giveRoomBack(transaction, [upload.fileId])).catch(() => undefined);
+    }
     throw error;
   }
 }

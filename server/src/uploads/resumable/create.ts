@@ -9,6 +9,7 @@ import { tooLarge } from "../receive.ts";
 import { finishUpload, type Finished } from "./finish.ts";
 import type { Described } from "./headers.ts";
 import type { ResumableServices } from "./resumable.ts";
+import { giveRoomBack, holdRoom } from "./room.ts";
 import { UPLOAD_COLUMNS, type UploadRow } from "./upload-row.ts";
 
 export interface Creation {
@@ -32,19 +33,26 @@ const RETRY_AFTER_SECONDS = 60;
 
 /**
  * Makes an upload that has no bytes yet. Throws Problem `file_too_large`, `rate_limited` where the tenant has too many open
- * ones, and what resolvePipeline throws, so that a pipeline that can't be run is refused before any byte.
+ * ones, `quota_exceeded`, and what resolvePipeline throws, so that a pipeline that can't be run is refused before any byte.
  */
 export async function createUpload(services: ResumableServices, creation: Creation): Promise<Created> {
   const { database, catalogue, limits, locks } = services;
   const { tenantId, length, described, actor } = creation;
   // "If the length of the upload exceeds the maximum … the Server MUST respond with the 413 Request Entity Too Large status."
   if (length !== undefined && length > limits.maxFileBytes) throw tooLarge(limits.maxFileBytes);
-  const upload = await database.asTenant(tenantId, async (transaction) => {
+  const id = uuidv7();
+  await holdRoom(services, { id, tenantId, kind: creation.kind }, length ?? 0);
+  const inserted = database.asTenant(tenantId, async (transaction) => {
     if (described.pipeline) await resolvePipeline(transaction, described.pipeline, catalogue);
-    const inserted = await insertUpload(transaction, creation, limits);
-    if (inserted === undefined) throw tooMany(limits.maxOpenUploads);
-    await appendAudit(transaction, { tenantId, actor, action: "upload.create", object: encodeId("upload", inserted.id) });
-    return inserted;
+    const row = await insertUpload(transaction, { ...creation, id }, limits);
+    if (row === undefined) throw tooMany(limits.maxOpenUploads);
+    await appendAudit(transaction, { tenantId, actor, action: "upload.create", object: encodeId("upload", id) });
+    return row;
+  });
+  const upload = await inserted.catch(async (error: unknown) => {
+    // Where this fails too, the room ends with its time.
+    await database.asTenant(tenantId, (transaction) => giveRoomBack(transaction, [id])).catch(() => undefined);
+    throw error;
   });
   if (length !== 0) return { upload };
   const taken = await locks.take({ tenantId, id: upload.id });
@@ -62,13 +70,13 @@ export async function createUpload(services: ResumableServices, creation: Creati
  */
 async function insertUpload(
   transaction: Transaction,
-  creation: Creation,
+  creation: Creation & { readonly id: string },
   { maxOpenUploads, uploadExpiryMs }: ResumableServices["limits"],
 ): Promise<UploadRow | undefined> {
-  const { tenantId, actor, kind, length, described, sentMetadata, sentConcat } = creation;
+  const { id, tenantId, actor, kind, length, described, sentMetadata, sentConcat } = creation;
   const [row] = await transaction.query<UploadRow>(sql`
     INSERT INTO uploads (id, tenant_id, file_id, kind, actor, name, metadata, pipeline, sent_metadata, sent_concat, length, expires_at)
-    SELECT ${uuidv7()}::uuid, ${tenantId}::uuid, ${uuidv7()}::uuid, ${kind}, ${actor}, ${described.name}, ${JSON.stringify(described.metadata)}::jsonb,
+    SELECT ${id}::uuid, ${tenantId}::uuid, ${uuidv7()}::uuid, ${kind}, ${actor}, ${described.name}, ${JSON.stringify(described.metadata)}::jsonb,
       ${described.pipeline ? JSON.stringify(described.pipeline) : null}::jsonb, ${sentMetadata ?? null}, ${sentConcat ?? null},
       ${length ?? null}::bigint, now() + ${uploadExpiryMs} * interval '1 millisecond'
     WHERE (SELECT count(*) FROM (

@@ -8,6 +8,7 @@ import type { HeldUpload } from "./locks.ts";
 import { makeFile, submitOver, type Known } from "./make-file.ts";
 import { deleteUploadSegments, lostLock, readManifest } from "./progress-rows.ts";
 import type { ResumableServices } from "./resumable.ts";
+import { giveRoomBack, holdRoom } from "./room.ts";
 import type { UploadRow } from "./upload-row.ts";
 
 /** What an upload became. */
@@ -23,7 +24,7 @@ export interface Finished {
  * Ends an upload of which every byte is recorded: one transaction makes the file with its segments, its event and its entry
  * in the audit log, and submits the job where the upload named a pipeline. What is not known of the content is read back.
  *
- * Throws Problem `upload_locked` where the lock was lost, what resolvePipeline throws, StorageError. The upload then stays as
+ * Throws Problem `upload_locked` where the lock was lost, `quota_exceeded`, what resolvePipeline throws, StorageError. The upload then stays as
  * it is, and the next request that looks at it tries again.
  */
 export async function finishUpload(services: ResumableServices, held: HeldUpload, known: Known): Promise<Finished> {
@@ -34,6 +35,7 @@ export async function finishUpload(services: ResumableServices, held: HeldUpload
     return { lanes: new Set() };
   }
   const manifest = await database.asTenant(tenantId, (transaction) => readManifest(transaction, held.upload));
+  await holdRoom(services, held.upload, manifest.sizeBytes);
   const { file, replaced } = await makeFile(services, { ...held.upload, epoch: held.fence.epoch }, { manifest, known });
   let committing = false;
   try {
@@ -42,6 +44,7 @@ export async function finishUpload(services: ResumableServices, held: HeldUpload
       if (replaced) await deleteUploadSegments(transaction, [held.upload.id]);
       else await moveSegments(transaction, held.upload);
       await appendAudits(transaction, auditOf({ tenantId, actor: held.upload.actor, files: [file] }));
+      await giveRoomBack(transaction, [held.upload.id]);
       const submitted = await submitOver(transaction, services, { pipeline: held.upload.pipeline, file });
       await complete(transaction, held, submitted?.jobId ?? null);
       await failpoint("tus-finish-before-commit");

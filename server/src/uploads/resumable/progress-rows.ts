@@ -72,4 +72,13 @@ async function insertUploadSegments(transaction: Transaction, { uploadId, tenant
       ${segments.map((_segment, index) => first + index)}::int[], ${segments.map(({ store }) => store)}::text[],
       ${segments.map(({ key }) => key)}::text[], ${segments.map(({ sizeBytes }) => sizeBytes)}::bigint[],
       ${segments.map(({ seal }) => (seal === undefined ? 0 : 1))}::smallint[], ${segments.map(({ objectId }) => objectId)}::uuid[])`);
+  // At once, and not when there is a file, so that a rotation of keys meanwhile finds them.
+  const sealed = segments.flatMap(({ objectId, seal }) => (seal === undefined ? [] : [{ objectId, ...seal }]));
+  if (sealed.length === 0) return;
+  await transaction.execute(sql`
+    INSERT INTO object_keys (object_id, tenant_id, kek_id, kek_version, wrapped_dek)
+    SELECT object_id, ${tenantId}::uuid, kek_id, kek_version, wrapped_dek FROM unnest(
+      ${sealed.map(({ objectId }) => objectId)}::uuid[], ${sealed.map(({ kekId }) => kekId)}::uuid[],
+      ${sealed.map(({ kekVersion }) => kekVersion)}::int[], ${sealed.map(({ wrappedDek }) => wrappedDek)}::bytea[]
+    ) AS given(object_id, kek_id, kek_version, wrapped_dek)`);
 }

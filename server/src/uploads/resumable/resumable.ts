@@ -2,6 +2,7 @@ import type { Database } from "../../db/database.ts";
 import type { resolvePipeline } from "../../jobs/pipelines/resolve.ts";
 import type { ContentStore } from "../../storage/content-store.ts";
 import type { AllowedTypes } from "../allowed-types.ts";
+import type { Quotas } from "../../tenants/quotas.ts";
 import type { UploadLocks } from "./locks.ts";
 
 /**
@@ -19,6 +20,7 @@ export interface ResumableServices {
   readonly contents: ContentStore;
   readonly catalogue: Parameters<typeof resolvePipeline>[2];
   readonly locks: UploadLocks;
+  readonly quotas: Pick<Quotas, "hold">;
   readonly limits: ResumableLimits;
 }
 

@@ -5,6 +5,7 @@ import { failpoint } from "../../failpoint.ts";
 import { appendAudit } from "../../record/audit.ts";
 import { lostLock, deleteUploadSegments } from "./progress-rows.ts";
 import type { ResumableServices } from "./resumable.ts";
+import { giveRoomBack } from "./room.ts";
 import type { UploadRow } from "./upload-row.ts";
 
 /**
@@ -21,6 +22,7 @@ export async function terminateUpload(
     const segments = await database.asTenant(tenantId, async (transaction) => {
       if (!(await endRow(transaction, taken.upload))) throw lostLock();
       await appendAudit(transaction, { tenantId, actor, action: "upload.terminate", object: encodeId("upload", id) });
+      await giveRoomBack(transaction, [id]);
       const deleted = await deleteUploadSegments(transaction, [id]);
       await failpoint("tus-terminate-before-commit");
       return deleted;
