@@ -12,8 +12,8 @@ import { loadCatalogue } from "../src/processors/catalogue.ts";
 import { READY_CHANNEL } from "../src/queue/postgres-dispatch.ts";
 import { createStatus } from "../src/status/status.ts";
 import { createContentStore } from "../src/storage/content-store.ts";
-import { openDiskStore } from "../src/storage/disk.ts";
-import { createObjectStores } from "../src/storage/object-stores.ts";
+import { everyStore } from "../src/storage/every-store.ts";
+import { openStores } from "../src/storage/open-stores.ts";
 import { openLog } from "../src/telemetry/log.ts";
 import { createMetrics } from "../src/telemetry/metrics.ts";
 import { bootstrap } from "../src/tenants/bootstrap.ts";
@@ -51,8 +51,9 @@ await runProcess(
     if (newKey !== undefined) log.info({ keyFile }, "the first API key was made");
 
     const keys = await openKeys(database, config.keys);
-    const store = await openDiskStore({ folder: config.storage.folder });
-    shutdown.add("the store", () => store.close());
+    const stores = await openStores(config.storage.stores, config.storage);
+    shutdown.add("the stores", () => stores.close());
+    const store = everyStore(stores);
     const { garbageGraceMs: graceMs } = config.storage;
     const garbage = startGarbageRounds({ database, store, graceMs, log });
     shutdown.add("garbage collection", () => garbage.close());
@@ -72,7 +73,7 @@ await runProcess(
 
     const app = await buildApp({
       database,
-      contents: createContentStore({ stores: createObjectStores([{ store }]) }),
+      contents: createContentStore({ stores }),
       store,
       keys: keys.tenantKeys,
       catalogue: await loadCatalogue(config.workers.extraProcessors),

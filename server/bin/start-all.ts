@@ -1,4 +1,3 @@
-import { pathToFileURL } from "node:url";
 import type { Logger } from "pino";
 import { compileCacheIn } from "../src/compile-cache-folder.ts";
 import { readConfig, type Config } from "../src/config.ts";
@@ -63,7 +62,6 @@ function environmentFor(config: Config): NodeJS.ProcessEnv {
     ...process.env,
     FILEMILL_DATA_DIR: config.dataFolder,
     FILEMILL_DATABASE_ADMIN_URL: "",
-    FILEMILL_STORAGE_URL: pathToFileURL(config.storage.folder).href,
     NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? compileCacheIn(config.dataFolder),
   };
 }

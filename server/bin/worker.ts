@@ -6,8 +6,7 @@ import { installFailpoint } from "../src/failpoint.ts";
 import { loadCatalogue } from "../src/processors/catalogue.ts";
 import type { Shutdown } from "../src/shutdown.ts";
 import { createContentStore } from "../src/storage/content-store.ts";
-import { openDiskStore } from "../src/storage/disk.ts";
-import { createObjectStores } from "../src/storage/object-stores.ts";
+import { openStores } from "../src/storage/open-stores.ts";
 import { openLog } from "../src/telemetry/log.ts";
 import { createMetrics, type Metrics } from "../src/telemetry/metrics.ts";
 import { serveMetrics } from "../src/telemetry/serve-metrics.ts";
@@ -40,8 +39,8 @@ await runProcess(
     });
     shutdown.add("the database pool", () => database.close());
     await requireMigrated(database);
-    const store = await openDiskStore({ folder: config.storage.folder });
-    shutdown.add("the store", () => store.close());
+    const stores = await openStores(config.storage.stores, config.storage);
+    shutdown.add("the stores", () => stores.close());
     const metrics = createMetrics();
     if (UNDER_PARENT) answerMeasure((labels) => metrics.render(labels));
     else await serve(metrics, config.telemetry.metricsPort, shutdown);
@@ -64,7 +63,7 @@ await runProcess(
     metrics.beforeRender(() => metrics.hostsAre(countHosts(hosts)));
     const worker = await startWorker({
       database,
-      contents: createContentStore({ stores: createObjectStores([{ store }]) }),
+      contents: createContentStore({ stores }),
       catalogue,
       hosts,
       lanes,

@@ -8,6 +8,8 @@ export type Parse = (text: string) => string;
 /** Reads variables one by one and remembers what is wrong with them, so that all of it can be told at once. */
 export interface Reader {
   text(name: string, parse?: Parse): string | undefined;
+  /** As text, for what is more than text. */
+  parsed<Value>(name: string, parse: (text: string) => Value): Value | undefined;
   number(name: string, range: { readonly least: number; readonly most: number }): number | undefined;
   /** Bytes of a size with a unit, such as 5GiB. */
   size(name: string): number | undefined;
@@ -48,6 +50,7 @@ export function openReader(env: Environment): Reader {
 
   return {
     text: (name, parse) => read(name, parse ?? String),
+    parsed: read,
     number: (name, range) => read(name, (text) => parseNumber(text, range)),
     size: (name) => read(name, parsePositiveSize),
     duration: (name) => read(name, parsePositiveDuration),

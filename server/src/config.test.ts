@@ -4,6 +4,15 @@ import { ConfigError } from "./errors.ts";
 
 const machine: Machine = { platform: "linux", root: false, home: "/home/ann", cores: 4 };
 
+const DISK = {
+  kind: "disk",
+  name: "disk",
+  region: undefined,
+  storageClass: "hot",
+  coldFolder: undefined,
+  archiveFolder: undefined,
+} as const;
+
 function problemsOf(env: Record<string, string>): readonly string[] {
   try {
     readConfig(env, machine);
@@ -21,7 +30,11 @@ test("nothing has to be set outside production", () => {
     dataFolder: "/home/ann/.local/share/filemill",
     http: { host: "127.0.0.1", port: 8080, publicUrl: undefined },
     database: { url: undefined, adminUrl: undefined },
-    storage: { folder: "/home/ann/.local/share/filemill/objects", garbageGraceMs: 3_600_000 },
+    storage: {
+      stores: [{ ...DISK, folder: "/home/ann/.local/share/filemill/objects" }],
+      spoolFolder: "/home/ann/.local/share/filemill/spool",
+      garbageGraceMs: 3_600_000,
+    },
     keys: { service: undefined, file: "/home/ann/.local/share/filemill/root.key", mayMakeFile: true, text: undefined },
     limits: {
       maxFileBytes: 5 * 1024 ** 3,
@@ -34,6 +47,7 @@ test("nothing has to be set outside production", () => {
     workers: { count: 2, slots: 2, lanes: ["default", "heavy"], extraProcessors: [], sandbox: "best-effort" },
     dispatch: { notify: true },
     fetch: { ports: [80, 443], allow: [] },
+    sources: { named: new Map(), folders: [] },
     telemetry: { logLevel: "info", metricsPort: 9100, metricsPortChosen: false },
     bootstrapKey: undefined,
     failpoints: undefined,
@@ -47,6 +61,21 @@ test.each([
   ["told", { ...machine, root: true }, { FILEMILL_DATA_DIR: "/srv/mill" }, "/srv/mill"],
 ])("the data folder of %s", (_case, where, env, folder) => {
   expect(readConfig(env, where).dataFolder).toBe(folder);
+});
+
+test.each([
+  ["FILEMILL_SOURCE_A", "gs://bucket"],
+  ["FILEMILL_SOURCE_A", "s3://key@bucket"],
+  ["FILEMILL_SOURCE_A", "s3://k:s3cret@bucket?regon=x"],
+  ["FILEMILL_SOURCE_A", "azure://container"],
+  ["FILEMILL_SOURCE_A", "azure://container?account=a&key=s3cret&sas=s3cret"],
+  ["FILEMILL_SOURCE_9A", "s3://bucket"],
+  ["FILEMILL_WATCH_ROOTS", "inbox"],
+  ["FILEMILL_WATCH_ROOTS", "/inbox?tenant=a"],
+])("%s=%s is refused, without telling what may be secret", (name, text) => {
+  const problems = problemsOf({ [name]: text });
+  expect(problems).toEqual([expect.stringContaining(name)]);
+  expect(problems.join()).not.toContain("s3cret");
 });
 
 test("every variable is read", () => {
@@ -72,6 +101,9 @@ test("every variable is read", () => {
       FILEMILL_DISPATCH_NOTIFY: "off",
       FILEMILL_FETCH_PORTS: "80,8080",
       FILEMILL_FETCH_ALLOW: "registry.local:5000",
+      FILEMILL_WATCH_ROOTS: "/srv/inbox,/srv/scans?tenants=acme+beta",
+      FILEMILL_SOURCE_RAW_PHOTOS: "s3://AK:s%2Fk@photos/raw/?endpoint=http://10.0.0.5:9000/&region=eu-west-1&tenants=*",
+      FILEMILL_SOURCE_REPORTS: "azure://reports?account=acme&sas=?sv=1%26sig=a+b%3D",
       FILEMILL_LOG_LEVEL: "debug",
       FILEMILL_METRICS_PORT: "9200",
       FILEMILL_BOOTSTRAP_KEY: "fml_live_x",
@@ -84,7 +116,7 @@ test("every variable is read", () => {
     dataFolder: "/srv/mill",
     http: { host: "0.0.0.0", port: 0, publicUrl: "https://files.example.org" },
     database: { url: "postgresql://a:b@db/mill", adminUrl: "postgres://root:b@db/mill" },
-    storage: { folder: "/srv/my objects", garbageGraceMs: 7_200_000 },
+    storage: { stores: [{ ...DISK, folder: "/srv/my objects" }], spoolFolder: "/srv/mill/spool", garbageGraceMs: 7_200_000 },
     keys: { service: undefined, file: "/srv/mill/root.key", mayMakeFile: true, text: undefined },
     limits: {
       maxFileBytes: 50 * 1024 ** 2,
@@ -103,6 +135,39 @@ test("every variable is read", () => {
     },
     dispatch: { notify: false },
     fetch: { ports: [80, 8080], allow: [{ host: "registry.local", port: 5000 }] },
+    sources: {
+      named: new Map<string, unknown>([
+        [
+          "raw-photos",
+          {
+            kind: "s3",
+            tenants: "*",
+            bucket: "photos",
+            prefix: "raw/",
+            endpoint: "http://10.0.0.5:9000",
+            region: "eu-west-1",
+            credentials: { accessKeyId: "AK", secretAccessKey: "s/k" },
+            anonymous: false,
+          },
+        ],
+        [
+          "reports",
+          {
+            kind: "azure",
+            tenants: ["default"],
+            container: "reports",
+            prefix: "",
+            account: "acme",
+            endpoint: "https://acme.blob.core.windows.net",
+            access: { sas: "sv=1&sig=a+b=" },
+          },
+        ],
+      ]),
+      folders: [
+        { path: "/srv/inbox", tenants: ["default"] },
+        { path: "/srv/scans", tenants: ["acme", "beta"] },
+      ],
+    },
     telemetry: { logLevel: "debug", metricsPort: 9200, metricsPortChosen: true },
     bootstrapKey: "fml_live_x",
     failpoints: "put:kill",
@@ -123,7 +188,7 @@ describe("a bad value is named with what it must be", () => {
     ["FILEMILL_DATA_DIR", "data", "absolute path"],
     ["FILEMILL_DATABASE_URL", "mysql://u:secret@h/d", "postgres://"],
     ["FILEMILL_DATABASE_ADMIN_URL", "embedded", "postgres://"],
-    ["FILEMILL_STORAGE_URL", "s3://bucket", "file:///"],
+    ["FILEMILL_STORAGE_URL", "/var/objects", "file:///"],
     ["FILEMILL_PUBLIC_URL", "files.example.org", "https://"],
     ["FILEMILL_LANES", "Default", '"Default"'],
     ["FILEMILL_LANES", "a,a", "twice"],

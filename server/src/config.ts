@@ -1,11 +1,12 @@
 import { availableParallelism, homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { pathToFileURL } from "node:url";
 import { readFetch, type FetchConfig } from "./config-fetch.ts";
 import { readKeys, type KeysConfig } from "./config-keys.ts";
 import { openReader, type Environment, type Reader } from "./config-reader.ts";
 import { readSources, type SourcesConfig } from "./config-sources.ts";
 import { ConfigError } from "./errors.ts";
+import { azureFromEnvironment, parseStoreUrls, type StoreConfig } from "./store-urls.ts";
 import { LOG_LEVELS, type LogLevel } from "./telemetry/log.ts";
 
 /** Everything that can be set, in the groups that its users need. Read once at start; nothing else looks at the environment. */
@@ -49,8 +50,10 @@ export interface DatabaseConfig {
 }
 
 export interface StorageConfig {
-  /** Of the disk store. */
-  readonly folder: string;
+  /** At least one; all names differ. */
+  readonly stores: readonly StoreConfig[];
+  /** Holds what waits to be sent to remote stores; nothing in it outlives its process. */
+  readonly spoolFolder: string;
   /** How old an object without a row must be to be collected as garbage. */
   readonly garbageGraceMs: number;
 }
@@ -128,7 +131,8 @@ export function readConfig(env: Environment, machine: Machine = thisMachine()): 
       adminUrl: reader.text("FILEMILL_DATABASE_ADMIN_URL", postgresUrl),
     },
     storage: {
-      folder: reader.text("FILEMILL_STORAGE_URL", diskFolder) ?? join(dataFolder, "objects"),
+      stores: readStores(reader, { env, dataFolder }),
+      spoolFolder: join(dataFolder, "spool"),
       garbageGraceMs: reader.duration("FILEMILL_GARBAGE_GRACE") ?? 3_600_000,
     },
     keys: readKeys(reader, { production, dataFolder }),
@@ -156,7 +160,7 @@ export function readConfig(env: Environment, machine: Machine = thisMachine()): 
   if (production) {
     reader.require("FILEMILL_DATA_DIR", "a folder that outlives this machine's temporary files");
     reader.require("FILEMILL_DATABASE_URL", 'postgres://… or "embedded"');
-    reader.require("FILEMILL_STORAGE_URL", "file:///a/folder");
+    if (env["AZURE_CONTAINER"] === undefined) reader.require("FILEMILL_STORAGE_URL", "file:///a/folder, s3://bucket or azure://container");
     if (config.failpoints !== undefined) reader.complain("FAILPOINT is for tests: it can't be set with NODE_ENV=production");
   }
   const problems = reader.finish();
@@ -186,6 +190,20 @@ function readWorkers(reader: Reader, { production, machine }: { production: bool
     extraProcessors: reader.list("FILEMILL_EXTRA_PROCESSORS", modulePath) ?? [],
     sandbox: reader.oneOf("FILEMILL_SANDBOX", ["required", "best-effort"]) ?? (production ? "required" : "best-effort"),
   };
+}
+
+/** Without a word: a folder of ours, or the container that Azure's own variables name. */
+function readStores(reader: Reader, { env, dataFolder }: { env: Environment; dataFolder: string }): readonly StoreConfig[] {
+  const ours = pathToFileURL(join(dataFolder, "objects")).href;
+  const told = reader.parsed("FILEMILL_STORAGE_URL", (text) => parseStoreUrls(text, env));
+  if (told !== undefined) return told;
+  try {
+    return [azureFromEnvironment(env) ?? parseStoreUrls(ours, env)].flat();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    reader.complain(`AZURE_CONTAINER ${error.message}`);
+    return [];
+  }
 }
 
 function readTelemetry(reader: Reader): TelemetryConfig {
@@ -230,12 +248,6 @@ function postgresUrl(text: string): string {
   if (protocol !== "postgres:" && protocol !== "postgresql:")
     throw new RangeError("must be a URL such as postgres://user:password@host/database");
   return text;
-}
-
-function diskFolder(text: string): string {
-  if (!URL.canParse(text) || new URL(text).protocol !== "file:")
-    throw new RangeError("must be a URL such as file:///var/lib/filemill/objects");
-  return fileURLToPath(text);
 }
 
 function lane(text: string): string {

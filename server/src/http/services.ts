@@ -3,7 +3,7 @@ import type { Database } from "../db/database.ts";
 import type { Catalogue } from "../processors/catalogue.ts";
 import type { Status } from "../status/status.ts";
 import type { ContentStore } from "../storage/content-store.ts";
-import type { ObjectStore } from "../storage/object-store.ts";
+import type { EveryStore } from "../storage/every-store.ts";
 import type { TenantKeys } from "../storage/keys/tenant-keys.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Quotas } from "../tenants/quotas.ts";
@@ -13,7 +13,7 @@ export interface Services {
   readonly database: Database;
   readonly contents: ContentStore;
   /** Asked whether it takes bytes; all content goes through `contents`. */
-  readonly store: ObjectStore;
+  readonly store: EveryStore;
   /** Keys that are derived from the tenants', for one purpose each. */
   readonly keys: TenantKeys;
   readonly catalogue: Catalogue;

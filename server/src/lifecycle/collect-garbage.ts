@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { Database } from "../db/database.ts";
 import { finishSweeps } from "../jobs/cancel.ts";
-import type { ObjectStore } from "../storage/object-store.ts";
+import type { EveryStore } from "../storage/every-store.ts";
 import { endIntermediates } from "./end-intermediates.ts";
 import { expireRows, type ExpiredRows } from "./expire-rows.ts";
 import { expireUploads } from "./expire-uploads.ts";
@@ -9,7 +9,7 @@ import { deleteObjects, deleteOrphans } from "./orphan-objects.ts";
 
 export interface GarbageOptions {
   readonly database: Database;
-  readonly store: ObjectStore;
+  readonly store: EveryStore;
   /** How old an object without a row must be; longer than anybody needs between the bytes and the commit. */
   readonly graceMs: number;
   readonly log: Logger;

@@ -1,7 +1,7 @@
 import type { Database, Transaction } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import { failpoint } from "../failpoint.ts";
-import type { ObjectStore } from "../storage/object-store.ts";
+import type { EveryStore } from "../storage/every-store.ts";
 import { deleteObjects } from "./orphan-objects.ts";
 
 /** A retry of a failed job starts from them, so they outlive the failure. */
@@ -16,7 +16,7 @@ const BATCH = 500;
  */
 export async function endIntermediates(options: {
   readonly database: Database;
-  readonly store: ObjectStore;
+  readonly store: EveryStore;
   readonly signal?: AbortSignal | undefined;
 }): Promise<number> {
   let files = 0;

@@ -1,7 +1,7 @@
 import type { Database, Transaction } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import { failpoint } from "../failpoint.ts";
-import type { ObjectStore } from "../storage/object-store.ts";
+import type { EveryStore } from "../storage/every-store.ts";
 
 /**
  * Objects that no row names: left by uploads and tasks that died between their last byte and their commit, and by
@@ -16,7 +16,7 @@ import type { ObjectStore } from "../storage/object-store.ts";
  */
 export interface OrphanOptions {
   readonly database: Database;
-  readonly store: ObjectStore;
+  readonly store: EveryStore;
   readonly graceMs: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -63,7 +63,7 @@ async function deleteBatch(options: OrphanOptions, keys: readonly string[], befo
 }
 
 /** Deletes objects that no row names any more. Never rejects. */
-export async function deleteObjects(store: ObjectStore, keys: readonly string[]): Promise<{ deleted: number; failed: number }> {
+export async function deleteObjects(store: EveryStore, keys: readonly string[]): Promise<{ deleted: number; failed: number }> {
   const total = { deleted: 0, failed: 0 };
   for (let start = 0; start < keys.length; start += DELETES_AT_ONCE) {
     const done = await Promise.allSettled(keys.slice(start, start + DELETES_AT_ONCE).map((key) => store.delete(key)));
@@ -87,7 +87,7 @@ async function withoutRow(transaction: Transaction, keys: readonly string[]): Pr
  * Keys of files that get no more segments: none that follows is young. A slow upload puts one after the other, numbered
  * from 0, and asking for the next number costs less than listing what a file has.
  */
-async function settledOnly(store: ObjectStore, keys: readonly string[], before: Date): Promise<string[]> {
+async function settledOnly(store: EveryStore, keys: readonly string[], before: Date): Promise<string[]> {
   const lasts = new Map<string, number>();
   for (const key of keys) {
     const place = placeOf(key);

@@ -21,7 +21,7 @@ export interface ObjectStores {
 export interface Placement {
   readonly tenantId: string;
   readonly objectKey: string;
-  /** Where the tenant's bytes must stay; left out: in a store without a region, or anywhere where all have one. */
+  /** Where the tenant's bytes must stay; left out: anywhere. */
   readonly region?: string;
   /** Left out: hot. */
   readonly storageClass?: StorageClass;
@@ -42,8 +42,7 @@ export function createObjectStores(members: readonly StoreMember[]): ObjectStore
   return {
     all,
     place({ objectKey, region, storageClass = "hot" }) {
-      const inRegion = members.filter((member) => member.region === region);
-      const allowed = region === undefined && inRegion.length === 0 ? members : inRegion;
+      const allowed = region === undefined ? members : members.filter((member) => member.region === region);
       const ofClass = allowed.filter((member) => (member.storageClass ?? "hot") === storageClass);
       // A store may have several classes itself: without one for this class alone, the hot ones take it.
       const candidates = ofClass.length > 0 ? ofClass : allowed.filter((member) => (member.storageClass ?? "hot") === "hot");

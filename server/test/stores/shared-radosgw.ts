@@ -27,7 +27,7 @@ export async function newBucket(radosgw: SharedRadosgw): Promise<S3Options> {
     name: "s3",
     bucket,
     prefix: "",
-    region: "us-east-1",
+    awsRegion: "us-east-1",
     endpoint,
     forcePathStyle: true,
     credentials,

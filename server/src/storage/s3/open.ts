@@ -22,7 +22,8 @@ export interface S3Options {
   readonly bucket: string;
   /** Before every key; empty, or with a slash at its end. */
   readonly prefix: string;
-  readonly region: string;
+  /** For the signature; left out: as the AWS profile or environment says. */
+  readonly awsRegion?: string;
   /** Left out: Amazon's. */
   readonly endpoint?: string;
   readonly forcePathStyle: boolean;
@@ -45,7 +46,7 @@ export function openS3Store(options: S3Options): ObjectStore {
   const { name, prefix, credentials } = options;
   const agents = createAgents();
   const client = new S3Client({
-    region: options.region,
+    ...(options.awsRegion !== undefined && { region: options.awsRegion }),
     ...(options.endpoint !== undefined && { endpoint: options.endpoint }),
     ...(options.profile !== undefined && { profile: options.profile }),
     ...(credentials !== undefined && { credentials }),
