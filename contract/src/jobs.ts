@@ -32,7 +32,11 @@ export const Counts = z.object({
   cancelled: z.int(),
 });
 
-export const OutputFile = FileSummary.extend({ url: z.string(), step: z.string() });
+export const OutputFile = FileSummary.extend({
+  url: z.string(),
+  step: z.string(),
+  cached: z.boolean().describe("the stored result of an earlier run was used again; see /files/{id}/lineage"),
+});
 
 export const FailureResource = z.object({
   code: ItemCode,

@@ -13,10 +13,13 @@ export interface OutputRow {
   readonly sizeBytes: number;
   readonly sha256: string;
   readonly mediaType: string;
+  /** The result of an earlier run was used again. */
+  readonly cached: boolean;
 }
 
 const COLUMNS = sql`
-  o.ordinal, o.step, o.part, f.id AS "fileId", f.name, f.size_bytes AS "sizeBytes", encode(f.sha256, 'hex') AS sha256, f.media_type AS "mediaType"`;
+  o.ordinal, o.step, o.part, f.id AS "fileId", f.name, f.size_bytes AS "sizeBytes", encode(f.sha256, 'hex') AS sha256, f.media_type AS "mediaType",
+  o.reused_from IS NOT NULL AS cached`;
 
 /**
  * Outputs that the pipeline names and that are still stored, in the order of their items, then of the steps in the plan,
@@ -74,5 +77,6 @@ export function outputFile(row: OutputRow): OutputFile {
     media_type: row.mediaType,
     url: `/api/v1/files/${id}/content`,
     step: row.step,
+    cached: row.cached,
   };
 }

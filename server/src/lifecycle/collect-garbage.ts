@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { Database } from "../db/database.ts";
 import { finishSweeps } from "../jobs/cancel.ts";
 import type { EveryStore } from "../storage/every-store.ts";
+import { endHistories } from "./end-histories.ts";
 import { endIntermediates } from "./end-intermediates.ts";
 import { expireRows, type ExpiredRows } from "./expire-rows.ts";
 import { expireUploads } from "./expire-uploads.ts";
@@ -24,6 +25,8 @@ export interface Collected extends ExpiredRows {
   readonly orphanObjects: number;
   readonly leftovers: number;
   readonly sweptJobs: number;
+  /** Of deleted jobs none of whose files is left. */
+  readonly histories: number;
 }
 
 /** Far longer than a cancellation takes that nobody killed. */
@@ -38,13 +41,18 @@ const SWEEP_OVERDUE_MS = 60_000;
 export async function collectGarbage(options: GarbageOptions): Promise<Collected> {
   const { database, store, signal, log } = options;
   const intermediateFiles = await endIntermediates({ database, store, signal });
-  const discard = (objects: readonly { key: string }[]) => deleteObjects(store, objects.map(({ key }) => key));
+  const discard = (objects: readonly { key: string }[]) =>
+    deleteObjects(
+      store,
+      objects.map(({ key }) => key),
+    );
   const { uploads: expiredUploads } = await expireUploads({ database, discard, signal });
   const orphans = await deleteOrphans(options);
   const leftovers = await store.tidy();
   const expired = await expireRows(database, signal);
+  const histories = await endHistories(database, signal);
   const sweptJobs = await finishSweeps(database, SWEEP_OVERDUE_MS);
-  const collected = { intermediateFiles, expiredUploads, orphanObjects: orphans.deleted, leftovers, sweptJobs, ...expired };
+  const collected = { intermediateFiles, expiredUploads, orphanObjects: orphans.deleted, leftovers, sweptJobs, histories, ...expired };
   if (orphans.failed > 0) log.warn({ objects: orphans.failed }, "objects without a row could not be deleted; the next round tries again");
   if (Object.values(collected).some((count) => count > 0)) log.info(collected, "garbage was collected");
   return collected;

@@ -7,6 +7,7 @@ export interface ExpiredRows {
   readonly events: number;
   readonly workers: number;
   readonly tombstones: number;
+  readonly cachedResults: number;
 }
 
 const BATCH = 5_000;
@@ -39,6 +40,10 @@ export async function expireRows(database: Database, signal?: AbortSignal): Prom
         WHERE origin = 'intermediate' AND status = 'deleted' AND job_id IS NULL
           AND deleted_at < now() - ${TOMBSTONES_KEEP_DAYS} * interval '1 day'
         LIMIT ${BATCH} FOR UPDATE SKIP LOCKED))`),
+    cachedResults: await whole(sql`
+      DELETE FROM cached_results USING (
+        SELECT tenant_id, key FROM cached_results WHERE expires_at < now() ORDER BY expires_at LIMIT ${BATCH} FOR UPDATE SKIP LOCKED) AS old
+      WHERE cached_results.tenant_id = old.tenant_id AND cached_results.key = old.key`),
   };
 }
 

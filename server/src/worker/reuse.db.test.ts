@@ -10,6 +10,7 @@ import { openPlatform, type Platform } from "../../test/engine/platform.ts";
 import { sql } from "../db/sql.ts";
 import { installFailpoint } from "../failpoint.ts";
 import { deleteJob } from "../jobs/delete-job.ts";
+import { expireRows } from "../lifecycle/expire-rows.ts";
 import { objectPath } from "../storage/disk-layout.ts";
 import type { HostPool } from "./host/pool.ts";
 
@@ -294,6 +295,9 @@ test("a hit prolongs an entry that was not used for a day, and no other", async 
   await age(5);
   expect((await run(STATS, [a])).worked).toBe(0);
   expect(await days()).toBe(30);
+  await age(-1);
+  expect((await expireRows(clone.database)).cachedResults).toBeGreaterThan(0);
+  expect((await run(STATS, [a])).worked).toBe(1);
   await age(-1);
   expect((await run(STATS, [a])).worked).toBe(1);
   expect((await run(STATS, [a])).worked).toBe(0);
