@@ -2,13 +2,15 @@ import { z } from "zod";
 import { ItemCode } from "./errors.ts";
 import { FileSummary, Metadata } from "./files.ts";
 import { PipelineDocument } from "./pipeline.ts";
+import { JobSource, SourceProgress } from "./source.ts";
 import { ItemStatus, JobStatus, TaskKind, TaskStatus } from "./status.ts";
 import { StorableObject, StorableText } from "./text.ts";
 
 /** Body of POST /jobs. `pipeline` is the name of a stored or built-in pipeline, `name@version`, or a document. */
 export const JobRequest = z.strictObject({
   pipeline: z.union([StorableText, PipelineDocument]),
-  inputs: z.array(z.string()).min(1).max(100_000),
+  inputs: z.array(z.string()).min(1).max(100_000).optional().describe("ids of files that are here already; this or `source`"),
+  source: JobSource.optional().describe("where to collect the inputs from; this or `inputs`"),
   params: StorableObject.optional(),
   priority: z.int().min(-100).max(100).optional().describe("higher first, among the jobs of one tenant; 0 unless told"),
   metadata: Metadata.optional(),
@@ -59,6 +61,7 @@ export const JobResource = z.object({
   metadata: z.record(z.string(), z.union([z.string(), z.number()])),
   priority: z.int(),
   error: FailureResource.nullable(),
+  source: SourceProgress.nullable().describe("of a job that collects its inputs"),
 });
 
 export const JobSummary = JobResource.omit({ output_files: true });
@@ -72,6 +75,7 @@ export const ItemResource = z.object({
   outputs: z.array(OutputFile),
   error: FailureResource.nullable(),
   attempts: z.int(),
+  source: z.string().nullable().describe("where it was collected from, without what may be secret in it"),
 });
 
 export const TaskResource = z.object({

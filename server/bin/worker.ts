@@ -13,6 +13,7 @@ import { serveMetrics } from "../src/telemetry/serve-metrics.ts";
 import { openHostPool, type HostPool } from "../src/worker/host/pool.ts";
 import { detectSandbox } from "../src/worker/host/sandbox.ts";
 import { startWorker, type WorkerObserver } from "../src/worker/loop.ts";
+import { openSources } from "./open-sources.ts";
 import { answerMeasure, runProcess, StartError, tellReady, UNDER_PARENT } from "./run-process.ts";
 
 /** A worker: one of any number of equal processes that claim tasks of the same database. */
@@ -61,9 +62,13 @@ await runProcess(
     });
     shutdown.add("the step hosts", () => hosts.close());
     metrics.beforeRender(() => metrics.hostsAre(countHosts(hosts)));
+    const contents = createContentStore({ stores });
+    const sources = openSources(config, { database, contents });
+    shutdown.add("what fetches inputs", () => sources.close());
     const worker = await startWorker({
       database,
-      contents: createContentStore({ stores }),
+      contents,
+      sources,
       catalogue,
       hosts,
       lanes,

@@ -19,6 +19,8 @@ const VALUES: Readonly<Record<string, string>> = {
   "tasks.status": "'ready'",
   "item_exceptions.status": "'dead'",
   "cached_results.key": "sha256(gen_random_uuid()::text::bytea)",
+  "source_items.identity": "sha256(gen_random_uuid()::text::bytea)",
+  "file_sources.identity": "sha256(gen_random_uuid()::text::bytea)",
   "damaged_files.kind": "'damaged'",
 };
 const BY_TYPE: Readonly<Record<string, string>> = {

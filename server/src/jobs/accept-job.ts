@@ -3,12 +3,14 @@ import type { FileSummary, Metadata } from "@filemill/contract/files.ts";
 import { decodeId, encodeId } from "@filemill/contract/ids.ts";
 import type { Database, Transaction } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
+import type { JobSource } from "@filemill/contract/source.ts";
 import { Problem } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import type { Catalogue } from "../processors/catalogue.ts";
 import { appendAudit } from "../record/audit.ts";
 import { hashRequest, withIdempotency } from "./idempotency.ts";
 import { resolvePipeline, type PipelineRequest } from "./pipelines/resolve.ts";
+import { requireListFile } from "./sources/job-inputs.ts";
 import { submitJob } from "./submit.ts";
 
 /** A job over files that are there already. */
@@ -18,6 +20,8 @@ export interface JobOrder extends PipelineRequest {
   readonly idempotencyKey: string | undefined;
   /** Public ids, in the order of the items. */
   readonly inputs: readonly string[];
+  /** Where inputs are collected from instead (sources/job-inputs.ts has checked it). */
+  readonly source?: JobSource | undefined;
   readonly priority?: number | undefined;
   readonly metadata?: Metadata | undefined;
   /** When the job will have ended, as far as can be told; part of the answer. */
@@ -41,16 +45,18 @@ const MAX_MISSING_NAMED = 20;
  * the pipeline or any of the inputs (all are named, with their places), validation_failed, idempotency_key_reused.
  */
 export async function acceptJob(services: { database: Database; catalogue: Catalogue }, order: JobOrder): Promise<AcceptedJob> {
-  const { tenantId, actor, idempotencyKey: key, inputs, pipeline, params, priority = 0, metadata = {} } = order;
-  const requestHash = hashRequest({ call: "POST /jobs", pipeline, params, inputs, priority, metadata });
+  const { tenantId, actor, idempotencyKey: key, inputs, source, pipeline, params, priority = 0, metadata = {} } = order;
+  const requestHash = hashRequest({ call: "POST /jobs", pipeline, params, inputs, priority, metadata, ...(source && { source }) });
   let lanes: ReadonlySet<string> = new Set();
   const { body } = await withIdempotency<JobAccepted>(services.database, { tenantId, key, requestHash }, async (transaction) => {
     const planned = await resolvePipeline(transaction, { pipeline, params }, services.catalogue);
     const files = await lockInputs(transaction, tenantId, inputs);
+    if (source) await requireListFile(transaction, source);
     const job = await submitJob(transaction, {
       tenantId,
       pipeline: planned,
       inputs: files.map((file) => ({ fileId: file.uuid, sizeBytes: file.size })),
+      ...(source && { source }),
       priority,
       metadata,
     });
@@ -60,7 +66,7 @@ export async function acceptJob(services: { database: Database; catalogue: Catal
       actor,
       action: "job.create",
       object: id,
-      detail: { pipeline: planned.name, inputs: files.length },
+      detail: { pipeline: planned.name, ...(source ? { source: source.kind } : { inputs: files.length }) },
     });
     ({ lanes } = job);
     await failpoint("job-before-commit");

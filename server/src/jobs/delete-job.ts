@@ -81,6 +81,7 @@ async function deleteRows(transaction: Transaction, jobId: string, left: Left): 
   if (left === "nothing") await transaction.execute(sql`DELETE FROM outputs WHERE job_id = ${jobId}`);
   await transaction.execute(sql`DELETE FROM item_exceptions WHERE job_id = ${jobId}`);
   await transaction.execute(sql`DELETE FROM tree_nodes WHERE job_id = ${jobId}`);
+  await transaction.execute(sql`DELETE FROM source_items WHERE job_id = ${jobId}`);
   await transaction.execute(sql`DELETE FROM stage_arrivals WHERE job_id = ${jobId}`);
   // A reduce that gave nothing is in nobody's history.
   await transaction.execute(sql`

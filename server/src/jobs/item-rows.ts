@@ -17,6 +17,8 @@ export interface ItemRow {
     readonly sha256: string;
     readonly media_type: string;
   } | null;
+  /** Full address of a collected item; may hold signatures. */
+  readonly location: string | null;
   readonly error: { readonly code: string; readonly step: string | null; readonly message: string } | null;
 }
 
@@ -54,7 +56,7 @@ export async function readItemRows(
     ), first AS (
       SELECT DISTINCT ON (ordinal) ordinal, parent, file_id FROM holding ORDER BY ordinal, stage, id
     )
-    SELECT latest.ordinal, first.parent, latest.attempts,
+    SELECT latest.ordinal, first.parent, source.location, latest.attempts,
       coalesce(exception.status, CASE latest.status WHEN 'ready' THEN 'waiting' ELSE latest.status END) AS status,
       CASE WHEN exception.code IS NOT NULL THEN jsonb_build_object('code', exception.code, 'step', exception.step, 'message', exception.message)
         WHEN latest.status IN ('ready', 'dead') THEN latest.error END AS error,
@@ -65,6 +67,7 @@ export async function readItemRows(
       SELECT status, code, step, message FROM item_exceptions e
       WHERE e.job_id = ${jobId} AND e.ordinal = latest.ordinal AND e.stage = latest.stage ORDER BY e.created_at DESC LIMIT 1
     ) exception ON true
-    LEFT JOIN files f ON f.id = first.file_id
+    LEFT JOIN source_items source ON source.id = first.file_id AND source.job_id = ${jobId}
+    LEFT JOIN files f ON f.id = coalesce(source.file_id, first.file_id)
     ORDER BY latest.ordinal`);
 }

@@ -16,6 +16,8 @@ export interface StageCounters {
   readonly leaves: number | null;
   readonly feeders: readonly number[];
   readonly fanIn: number | null;
+  /** Behind a source: each of its objects is exactly one item here. */
+  readonly perInput: boolean | null;
 }
 
 /**

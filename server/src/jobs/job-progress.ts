@@ -1,6 +1,7 @@
 import type { JobStatus } from "@filemill/contract/status.ts";
 import { nodesAt } from "./advance/tree.ts";
 import type { StageCounters } from "./job-counts.ts";
+import { MOST_AHEAD } from "./sources/ahead.ts";
 
 /** What an open job shows at most: 100 says that it has ended. */
 const MOST_WHILE_OPEN = 99.9;
@@ -12,6 +13,8 @@ const LEAST_FOR_ESTIMATE = 0.01;
  * is not known before its feeders have ended; until then the part done of what came is scaled by the part that the
  * feeders have done, so that more arriving does not turn the bar back. 100 for a job that completed or failed and for no
  * other; a cancelled job stays where it was.
+ *
+ * While a source is open, nobody knows how much will come: see fractionWhileListing.
  *
  * `nodesDone` gives the succeeded nodes of each tree stage.
  */
@@ -27,7 +30,9 @@ export function estimateCompletion(job: {
   readonly now: Date;
   /** 0–100. */
   readonly progress: number;
+  readonly stages?: readonly StageCounters[];
 }): Date | null {
+  if (job.stages && isListing(job.stages)) return null;
   const fraction = job.progress / 100;
   if (job.status !== "running" || job.startedAt === null || fraction < LEAST_FOR_ESTIMATE) return null;
   const elapsedMs = job.now.getTime() - job.startedAt.getTime();
@@ -35,13 +40,31 @@ export function estimateCompletion(job: {
 }
 
 function fractionDone(stages: readonly StageCounters[], nodesDone: ReadonlyMap<number, number>): number {
+  if (isListing(stages)) return fractionWhileListing(stages);
   const fractions: number[] = [];
   for (const stage of stages) {
     const feeders = stage.feeders.map((feeder) => fractions[feeder] ?? 0);
     const fed = stage.openFeeders === 0 || feeders.length === 0 ? 1 : mean(feeders);
     fractions.push(Math.min(1, stageFraction(stage, fed, nodesDone.get(stage.stage) ?? 0)));
   }
-  return mean(fractions);
+  return mean(fractions.filter((_fraction, index) => stages[index]?.kind !== "source"));
+}
+
+function isListing([first]: readonly StageCounters[]): boolean {
+  return first?.kind === "source" && first.status === "open";
+}
+
+/**
+ * An open source is never more than MOST_AHEAD objects ahead of any stage that takes them one by one, so that of `done`
+ * objects there at least done / (done + MOST_AHEAD) will turn out to have been the part: it only grows, and what is
+ * counted when the source has ended is no less. Of the other stages nothing can be said.
+ */
+function fractionWhileListing(stages: readonly StageCounters[]): number {
+  const known = stages.map((stage) => {
+    const done = stage.perInput === true ? stage.succeeded + stage.skipped + stage.dead + stage.moved : 0;
+    return done / (done + MOST_AHEAD);
+  });
+  return mean(known.slice(1));
 }
 
 function stageFraction(stage: StageCounters, fed: number, nodesDone: number): number {

@@ -1,3 +1,4 @@
+import type { SourceKind } from "@filemill/contract/source.ts";
 import type { JobStatus } from "@filemill/contract/status.ts";
 import type { Transaction } from "../db/database.ts";
 import { sql, type Statement } from "../db/sql.ts";
@@ -22,6 +23,16 @@ export interface JobRow {
   readonly now: Date;
   readonly metadata: Readonly<Record<string, string>>;
   readonly stages: readonly StageCounters[];
+  /** Where its inputs are collected from, and how many have come. */
+  readonly source: SourceRow | null;
+}
+
+interface SourceRow {
+  readonly kind: SourceKind;
+  readonly listed: number;
+  readonly collected: number;
+  readonly unchanged: number;
+  readonly collected_bytes: number;
 }
 
 /** What only tasks know of jobs. */
@@ -40,13 +51,16 @@ export async function readJobs(transaction: Transaction, where: Statement, limit
     SELECT j.id, j.status, j.priority, j.pipeline_name AS "pipelineName", j.pipeline_version AS "pipelineVersion",
       j.input_items AS "inputItems", j.input_bytes AS "inputBytes", j.created_at AS "createdAt",
       to_char(j.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "createdAtText",
-      j.started_at AS "startedAt", j.finished_at AS "finishedAt", now() AS now, s.metadata, stages.stages
+      j.started_at AS "startedAt", j.finished_at AS "finishedAt", now() AS now, s.metadata, stages.stages,
+      (SELECT jsonb_build_object('kind', o.kind, 'listed', o.listed, 'collected', o.collected, 'unchanged', o.unchanged,
+        'collected_bytes', o.collected_bytes) FROM job_sources o WHERE o.job_id = j.id) AS source
     FROM jobs j JOIN job_specs s ON s.job_id = j.id
     CROSS JOIN LATERAL (
       SELECT jsonb_agg(jsonb_build_object('stage', r.stage, 'kind', r.kind, 'status', r.status, 'openFeeders', r.open_feeders,
         'itemsIn', r.items_in, 'succeeded', r.items_succeeded, 'skipped', r.items_skipped, 'dead', r.items_dead,
         'moved', r.items_moved, 'deadTasks', r.dead_tasks, 'leaves', r.leaves,
-        'feeders', s.plan->'stages'->r.stage->'feeders', 'fanIn', s.plan->'stages'->r.stage->'fanIn') ORDER BY r.stage) AS stages
+        'feeders', s.plan->'stages'->r.stage->'feeders', 'fanIn', s.plan->'stages'->r.stage->'fanIn',
+        'perInput', s.plan->'stages'->r.stage->'perInput') ORDER BY r.stage) AS stages
       FROM job_stages r WHERE r.job_id = j.id
     ) stages
     WHERE ${where}

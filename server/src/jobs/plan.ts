@@ -14,7 +14,8 @@ export interface Plan {
 export interface StagePlan {
   /** Index in `stages`; a stage only depends on stages before it. */
   readonly no: number;
-  readonly kind: "map" | "tree" | "gather";
+  /** source: lists the job's inputs; always stage 0 (sources/plan-source.ts). */
+  readonly kind: "source" | "map" | "tree" | "gather";
   readonly lane: string;
   readonly attempts: number;
   readonly batch?: Batch;
@@ -33,6 +34,8 @@ export interface StagePlan {
    * every entry above gives exactly one; a tree then starts before its feeders have ended.
    */
   readonly countKnown: boolean;
+  /** Behind a source: each object of it is exactly one item here. */
+  readonly perInput?: true;
 }
 
 export interface StepPlan {

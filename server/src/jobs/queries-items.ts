@@ -7,6 +7,7 @@ import { sql } from "../db/sql.ts";
 import { notFound } from "../errors.ts";
 import { readItemRows, type ItemRow } from "./item-rows.ts";
 import { failureResource } from "./queries.ts";
+import { displayLocation } from "./sources/display-location.ts";
 import { outputFile, readOutputs, type OutputRow } from "./queries-outputs.ts";
 
 export interface ItemQuery {
@@ -81,6 +82,7 @@ function resourceOf(jobId: string, row: ItemRow, outputs: readonly OutputRow[]):
     outputs: outputs.map(outputFile),
     error: error && failureResource(error),
     attempts: row.attempts,
+    source: row.location === null ? null : displayLocation(row.location),
   };
 }
 

@@ -95,7 +95,13 @@ function summaryOf(job: JobRow, activity: JobActivity): JobSummary {
     metadata: { ...job.metadata, ...measuresOf(job, counts.total) },
     priority: job.priority,
     error: failure ? failureResource(failure) : null,
+    source: job.source && { ...job.source, status: isListing(job) ? "open" : "ended" },
   };
+}
+
+/** A source whose job was cancelled, or whose listing failed, has ended as well. */
+function isListing({ stages }: JobRow): boolean {
+  return stages.some((stage) => stage.kind === "source" && stage.status === "open");
 }
 
 /** Ours stand beside the user's metadata, and before a key of the same name. */

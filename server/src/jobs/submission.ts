@@ -1,5 +1,6 @@
 import type { Metadata } from "@filemill/contract/files.ts";
 import type { PipelineDocument } from "@filemill/contract/pipeline.ts";
+import type { JobSource } from "@filemill/contract/source.ts";
 import type { Plan } from "./plan.ts";
 
 /** A pipeline that was found, linted and planned for one set of parameters. */
@@ -17,6 +18,8 @@ export interface Submission {
   readonly tenantId: string;
   readonly pipeline: PlannedPipeline;
   readonly inputs: readonly { readonly fileId: string; readonly sizeBytes: number }[];
+  /** Where inputs come from instead; `inputs` is empty then. */
+  readonly source?: JobSource;
   readonly priority: number;
   readonly metadata: Metadata;
 }

@@ -11,6 +11,8 @@ import { makeTasks } from "./advance/make-tasks.ts";
 import { releaseRuns } from "./advance/runs.ts";
 import { addDeltas, type StageRow } from "./advance/stage-rows.ts";
 import type { Plan } from "./plan.ts";
+import { withSource } from "./sources/plan-source.ts";
+import { insertSource, sourceTasks } from "./sources/submit-source.ts";
 import type { Submission, SubmittedJob } from "./submission.ts";
 
 /**
@@ -20,17 +22,20 @@ import type { Submission, SubmittedJob } from "./submission.ts";
  * The job's counters are worked out before they are written, so that a small job costs three statements: nobody else can
  * see it yet, and there is nothing to lock.
  */
-export async function submitJob(transaction: Transaction, submission: Submission): Promise<SubmittedJob> {
+export async function submitJob(transaction: Transaction, order: Submission): Promise<SubmittedJob> {
+  const { source } = order;
+  const submission = source ? { ...order, pipeline: { ...order.pipeline, plan: withSource(order.pipeline.plan, source) } } : order;
   const { tenantId, pipeline } = submission;
   const jobId = uuidv7();
   const rows = newStages(jobId, submission);
   const advance = inputsOf(jobId, submission);
-  const tasks = await makeTasks(transaction, advance, rows);
+  const tasks = [...(await makeTasks(transaction, advance, rows)), ...sourceTasks(advance)];
   await keepArrivals(transaction, advance);
   addDeltas(rows, advance);
   const lanes = await closeStages(transaction, advance, rows);
   for (const task of tasks) lanes.add(task.lane);
   await insertJob(transaction, submission, rows);
+  if (source) await insertSource(transaction, { jobId, tenantId, source });
   await insertTasks(transaction, tasks);
   for (const lane of await releaseRuns(transaction, advance, rows)) lanes.add(lane);
   await appendEvents(transaction, [{ tenantId, jobId, type: "job.queued", data: { pipeline: pipeline.name } }]);

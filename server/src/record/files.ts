@@ -4,6 +4,7 @@ import type { Transaction } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import type { StoredContent } from "../storage/stored-content.ts";
 import { appendEvents } from "./events.ts";
+import { insertFileSources, type FileSource } from "./file-sources.ts";
 
 /** A file whose bytes are durable and whose rows are not there yet. */
 export interface StoredFile {
@@ -21,11 +22,13 @@ export interface StoredFile {
   readonly step?: string;
   readonly metadata: Metadata;
   readonly content: StoredContent;
+  /** Of an upload that a job has collected: where from. */
+  readonly source?: FileSource;
 }
 
 /**
  * Makes stored content visible: the rows of files, their segments and inline contents, one statement each, and an event
- * `file.stored` for every upload (outputs show as progress of their job, not as an event each). Inside the caller's transaction, as the tenant or as the system.
+ * `file.stored` for every upload (outputs and what a job collects show as progress of the job, not as an event each). Inside the caller's transaction, as the tenant or as the system.
  */
 export async function insertFiles(transaction: Transaction, files: readonly StoredFile[]): Promise<void> {
   if (files.length === 0) return;
@@ -39,7 +42,8 @@ export async function insertFiles(transaction: Transaction, files: readonly Stor
       ${files.map(({ metadata }) => JSON.stringify(metadata))}::jsonb[])`);
   await insertSegments(transaction, files);
   await insertInline(transaction, files);
-  const uploads = files.filter(({ origin }) => origin === "upload");
+  await insertFileSources(transaction, files);
+  const uploads = files.filter(({ origin, source }) => origin === "upload" && source === undefined);
   await appendEvents(
     transaction,
     uploads.map((file) => ({

@@ -7,6 +7,7 @@ import type { FinishedTask } from "../jobs/advance/outcome.ts";
 import { settle, type Settled } from "../jobs/advance/settle.ts";
 import { JobsCancelled } from "../jobs/advance/stage-rows.ts";
 import { sweepTasks } from "../jobs/cancel.ts";
+import { recordCollected, type CollectedItem } from "../jobs/sources/collection.ts";
 import { keepHandedOn, recordOutputs, type OutputRow } from "../outputs/record.ts";
 import { rememberResults, type ResultRow } from "../outputs/result-cache.ts";
 import { hold } from "../queue/hold.ts";
@@ -25,6 +26,8 @@ export interface Completion {
   readonly reservation?: Reservation;
   /** Results that may be used again. */
   readonly remember?: readonly ResultRow[];
+  /** Of tasks that collect: what became of their references. */
+  readonly collected?: readonly CollectedItem[];
 }
 
 /** not_ours: the fence held, or the job was cancelled; nothing of the completion is visible and its objects are gone. */
@@ -172,6 +175,10 @@ async function commitOnce(options: CommitterOptions, batch: readonly Waiting[]):
     const result = await settle(
       transaction,
       current.map((completion) => completion.finished),
+    );
+    await recordCollected(
+      transaction,
+      current.flatMap((completion) => completion.collected ?? []),
     );
     await failpoint("commit-before-commit");
     return { held: ours, settled: result };

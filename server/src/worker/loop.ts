@@ -7,6 +7,7 @@ import { failpoint } from "../failpoint.ts";
 import type { FailureClass } from "../errors.ts";
 import { CANCEL_CHANNEL } from "../jobs/cancel.ts";
 import type { Catalogue } from "../processors/catalogue.ts";
+import type { Sources } from "../jobs/sources/source.ts";
 import { RENEW_MS, type Lease } from "../queue/lease.ts";
 import { openPostgresDispatch } from "../queue/postgres-dispatch.ts";
 import { release } from "../queue/release.ts";
@@ -30,6 +31,7 @@ export interface WorkerOptions {
   readonly database: Database;
   readonly contents: ContentStore;
   readonly catalogue: Catalogue;
+  readonly sources: Sources;
   readonly hosts: HostPool;
   readonly lanes: readonly string[];
   /** Tasks that run at the same time; the host pool has as many. */
@@ -146,17 +148,19 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     };
     const onReused: TaskServices["onReused"] = (entries) => observe.reused?.(entries);
     const signal = AbortSignal.any([held, giveUp.signal]);
-    const ended = runTask({ ...options, quotas, plans, committer, ahead, onStarted, onReused }, task, signal).then(async (end) => {
-      leases.remove(lease);
-      const milliseconds = performance.now() - started;
-      // What was handed back at once says nothing about how long tasks take.
-      if (end === "committed") averageMs = averageMs * 0.8 + milliseconds * 0.2;
-      const failed = running.get(key)?.isUnhappy;
-      observe.ended({ kind: task.kind, outcome: end !== "committed" ? end : failed ? "failed" : "succeeded", milliseconds });
-      if (end === "given_up") await handBack(task, giveUp.signal.aborted ? 0 : RELEASE_DELAY_MS);
-      running.delete(key);
-      placeFreed.resolve();
-    });
+    const ended = runTask({ ...options, workerId: id, quotas, plans, committer, ahead, announce, onStarted, onReused }, task, signal).then(
+      async (end) => {
+        leases.remove(lease);
+        const milliseconds = performance.now() - started;
+        // What was handed back at once says nothing about how long tasks take; nor does a source, which needs no host.
+        if (end === "committed" && task.kind !== "source") averageMs = averageMs * 0.8 + milliseconds * 0.2;
+        const failed = running.get(key)?.isUnhappy;
+        observe.ended({ kind: task.kind, outcome: end !== "committed" ? end : failed ? "failed" : "succeeded", milliseconds });
+        if (end === "given_up") await handBack(task, giveUp.signal.aborted ? 0 : RELEASE_DELAY_MS);
+        running.delete(key);
+        placeFreed.resolve();
+      },
+    );
     running.set(key, { lease, giveUp, ended, isStarted: false, isUnhappy: false });
   }
 

@@ -35,8 +35,9 @@ export async function runOnHosts(services: HostServices, work: TaskOnHosts, sign
   });
 }
 
-function stageRun(catalogue: Catalogue, { stage, prepared, folder }: TaskOnHosts): StageRun {
+function stageRun(catalogue: Catalogue, { task, stage, prepared, folder }: TaskOnHosts): StageRun {
   const { kind } = stage;
+  if (kind === "source") throw new RangeError(`task ${task.id} lists a source, which is no step`);
   return {
     type: "run",
     kind,

@@ -6,6 +6,8 @@ import { failpoint } from "../failpoint.ts";
 import type { EntryOutcome, TaskOutcome } from "../jobs/advance/outcome.ts";
 import { sweepTasks } from "../jobs/cancel.ts";
 import type { Plan, StagePlan } from "../jobs/plan.ts";
+import { isCollecting } from "../jobs/sources/plan-source.ts";
+import type { Sources } from "../jobs/sources/source.ts";
 import type { ResultRow } from "../outputs/result-cache.ts";
 import type { Catalogue } from "../processors/catalogue.ts";
 import type { EntryResult } from "../processors/stage-run.ts";
@@ -24,6 +26,8 @@ import { prepare, type Prepared } from "./prepare.ts";
 import { reserveOutputs } from "./reserve-outputs.ts";
 import { countReused, forgetReused, openLookUp, type ResultSecrets } from "./reuse.ts";
 import { runOnHosts } from "./run-on-hosts.ts";
+import { runCollect } from "./run-collect.ts";
+import { runSource } from "./run-source.ts";
 import { placeResults, resultsToRemember } from "./stored-results.ts";
 import { unlessGivenUp } from "./unless-given-up.ts";
 
@@ -37,6 +41,11 @@ export interface TaskServices {
   readonly committer: Committer;
   /** Inputs on disk of tasks that no host has begun with. */
   readonly ahead: ByteBudget;
+  readonly workerId: string;
+  /** What lists and fetches inputs from elsewhere. */
+  readonly sources: Sources;
+  /** Tells that lanes got work; for what is committed here and not by the committer. */
+  readonly announce: (lanes: Iterable<string>) => void;
   readonly log: Logger;
   /** Left out: no result is used again, and none remembered. */
   readonly secrets?: ResultSecrets | undefined;
@@ -61,7 +70,10 @@ export async function runTask(services: TaskServices, task: ClaimedTask, signal:
       return "not_ours";
     }
     await failpoint("task-after-claim");
-    return await runInFolder(services, { task, plan: job.plan }, signal);
+    const planned = { task, plan: job.plan };
+    if (task.kind === "source") return await runSource(services, planned, signal);
+    const stage = job.plan.stages[task.stage];
+    return stage && isCollecting(stage) ? await runCollect(services, planned, signal) : await runInFolder(services, planned, signal);
   } catch (error) {
     return await afterError(services, task, { error, signal });
   }

@@ -1,13 +1,18 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { PipelineDocument } from "@filemill/contract/pipeline.ts";
+import type { JobSource } from "@filemill/contract/source.ts";
 import pino from "pino";
+import { openSources } from "../../bin/open-sources.ts";
+import { parseTarget } from "../../src/config-fetch.ts";
+import type { SourcesConfig } from "../../src/config-sources.ts";
 import type { Database } from "../../src/db/database.ts";
 import { sql } from "../../src/db/sql.ts";
 import { resolvePipeline } from "../../src/jobs/pipelines/resolve.ts";
+import type { Submission } from "../../src/jobs/submission.ts";
 import { submitJob } from "../../src/jobs/submit.ts";
 import { readManifests } from "../../src/outputs/content.ts";
 import { loadCatalogue, type Catalogue } from "../../src/processors/catalogue.ts";
@@ -29,11 +34,14 @@ export interface Platform {
   readonly store: ObjectStore;
   readonly contents: ContentStore;
   readonly storeFolder: string;
+  /** Where all tenants may collect from. */
+  readonly inbox: string;
   readonly catalogue: Catalogue;
   readonly hosts: HostPool;
   worker(options?: Partial<WorkerOptions>): Promise<Worker>;
   put(tenantId: string, name: string, content: string | Buffer): Promise<string>;
   submit(tenantId: string, pipeline: string | PipelineDocument, files: readonly string[]): Promise<string>;
+  submitSource(tenantId: string, pipeline: string | PipelineDocument, source: JobSource): Promise<string>;
   /** Waits until the job has ended; its status. */
   ended(jobId: string, withinMs?: number): Promise<string>;
   /** Kept outputs in order, as text. */
@@ -41,7 +49,10 @@ export interface Platform {
   close(): Promise<void>;
 }
 
-export async function openPlatform(database: Database, options: { slots?: number } = {}): Promise<Platform> {
+export async function openPlatform(
+  database: Database,
+  options: { slots?: number; named?: SourcesConfig["named"] } = {},
+): Promise<Platform> {
   const folder = await mkdtemp(join(tmpdir(), "filemill-platform-"));
   const storeFolder = join(folder, "store");
   const store = await openDiskStore({ folder: storeFolder });
@@ -58,12 +69,39 @@ export async function openPlatform(database: Database, options: { slots?: number
     extraModules: [DEMO_PROCESSORS],
     readOnly: [dirname(DEMO_PROCESSORS)],
   });
+  const inbox = join(folder, "inbox");
+  await mkdir(inbox);
+  const sources = openSources(
+    {
+      sources: { named: options.named ?? new Map(), folders: [{ path: inbox, tenants: "*" }] },
+      fetch: { ports: [80, 443], allow: [parseTarget("127.0.0.1:*")] },
+      limits: { maxFileBytes: 2 ** 30 },
+    },
+    { database, contents },
+  );
   const workers: Worker[] = [];
+
+  async function submit(
+    tenantId: string,
+    pipeline: string | PipelineDocument,
+    given: Pick<Submission, "inputs" | "source">,
+  ): Promise<string> {
+    const { jobId, lanes } = await database.asTenant(tenantId, async (transaction) => {
+      const planned = await resolvePipeline(transaction, { pipeline, params: {} }, catalogue);
+      return await submitJob(transaction, { tenantId, pipeline: planned, ...given, priority: 0, metadata: {} });
+    });
+    await database.asSystem((transaction) =>
+      transaction.query(sql`SELECT pg_notify('filemill_ready', lane) FROM unnest(${[...lanes]}::text[]) AS lane`),
+    );
+    return jobId;
+  }
+
   return {
     database,
     store,
     contents,
     storeFolder,
+    inbox,
     catalogue,
     hosts,
     async worker(overrides = {}) {
@@ -72,6 +110,7 @@ export async function openPlatform(database: Database, options: { slots?: number
         database,
         contents,
         catalogue,
+        sources,
         hosts,
         lanes: ["default"],
         slots,
@@ -90,20 +129,15 @@ export async function openPlatform(database: Database, options: { slots?: number
       return file.id;
     },
     async submit(tenantId, pipeline, files) {
-      const { jobId, lanes } = await database.asTenant(tenantId, async (transaction) => {
-        const planned = await resolvePipeline(transaction, { pipeline, params: {} }, catalogue);
-        const rows = await transaction.query<{ fileId: string; sizeBytes: number }>(
+      const rows = await database.asTenant(tenantId, (transaction) =>
+        transaction.query<{ fileId: string; sizeBytes: number }>(
           sql`SELECT id AS "fileId", size_bytes AS "sizeBytes" FROM files WHERE id = ANY(${files}::uuid[])`,
-        );
-        const sizes = new Map(rows.map((row) => [row.fileId, row.sizeBytes]));
-        const inputs = files.map((fileId) => ({ fileId, sizeBytes: sizes.get(fileId) ?? 0 }));
-        return await submitJob(transaction, { tenantId, pipeline: planned, inputs, priority: 0, metadata: {} });
-      });
-      await database.asSystem((transaction) =>
-        transaction.query(sql`SELECT pg_notify('filemill_ready', lane) FROM unnest(${[...lanes]}::text[]) AS lane`),
+        ),
       );
-      return jobId;
+      const sizes = new Map(rows.map((row) => [row.fileId, row.sizeBytes]));
+      return await submit(tenantId, pipeline, { inputs: files.map((fileId) => ({ fileId, sizeBytes: sizes.get(fileId) ?? 0 })) });
     },
+    submitSource: (tenantId, pipeline, source) => submit(tenantId, pipeline, { inputs: [], source }),
     async ended(jobId, withinMs = 15_000) {
       const deadline = performance.now() + withinMs;
       for (;;) {
@@ -120,6 +154,7 @@ export async function openPlatform(database: Database, options: { slots?: number
     },
     async close() {
       await Promise.all(workers.map((worker) => worker.drain(0)));
+      await sources.close();
       await hosts.close();
       await store.close();
       await rm(folder, { recursive: true, force: true });

@@ -7,6 +7,7 @@ import type { FastifyPluginAsync } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { acceptJob } from "../../jobs/accept-job.ts";
+import { jobInputs } from "../../jobs/sources/job-inputs.ts";
 import { cancelJob } from "../../jobs/cancel.ts";
 import { deleteJob } from "../../jobs/delete-job.ts";
 import { DEFAULT_LANE } from "../../jobs/plan-pipeline.ts";
@@ -25,7 +26,6 @@ const NotYet = z.never({ error: "is not available yet; leave it out" }).optional
 const JobBody = JobRequest.extend({
   pipeline: z.union([StorableText, z.record(z.string(), z.unknown())], { error: "must be a name or a document" }),
   webhook: NotYet,
-  source: NotYet,
 });
 const IdempotencyHeader = z.looseObject({ "idempotency-key": z.string().min(1).max(255).optional() });
 const ListQuery = z.looseObject({
@@ -50,7 +50,7 @@ export function jobsRoutes(services: Services): FastifyPluginAsync {
       "/jobs",
       {
         schema: {
-          summary: "Run a pipeline over files that are here already",
+          summary: "Run a pipeline over files that are here already, or that are collected from URLs, a bucket, a container or a folder",
           tags: ["jobs"],
           headers: IdempotencyHeader,
           body: JobBody,
@@ -60,9 +60,13 @@ export function jobsRoutes(services: Services): FastifyPluginAsync {
       async (request, reply) => {
         const { tenantId, actor } = request.principal;
         const idempotencyKey = request.headers["idempotency-key"];
+        const order = { ...request.body, ...jobInputs(request.body) };
         // Before the transaction, because it may read; which lanes the job will take is not known yet, and most take this one.
-        const estimatedCompletion = await services.status.estimator.forNewJob({ lanes: [DEFAULT_LANE], items: request.body.inputs.length });
-        const { answer, lanes } = await acceptJob(services, { ...request.body, tenantId, actor, idempotencyKey, estimatedCompletion });
+        // How much a source has is not known either.
+        const estimatedCompletion = order.source
+          ? null
+          : await services.status.estimator.forNewJob({ lanes: [DEFAULT_LANE], items: order.inputs.length });
+        const { answer, lanes } = await acceptJob(services, { ...order, tenantId, actor, idempotencyKey, estimatedCompletion });
         if (lanes.size > 0) services.announce(lanes);
         return reply.code(202).send(answer);
       },

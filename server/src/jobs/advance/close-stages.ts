@@ -17,7 +17,7 @@ export async function closeStages(transaction: Transaction, advance: JobAdvance,
   for (const stage of advance.plan.stages) {
     const row = rows[stage.no];
     if (!row || row.status !== "open" || row.openTasks > 0 || row.openFeeders > 0) continue;
-    if (stage.kind !== "map") {
+    if (stage.kind === "tree" || stage.kind === "gather") {
       const started = await startOrEndReduce(transaction, { advance, stage, row, dead: deadAbove(advance.plan, stage, rows) });
       if (started > 0) {
         lanes.add(stage.lane);

@@ -117,5 +117,6 @@ function onError(stage: StagePlan, step: string): "fail" | "skip" {
 }
 
 function taskError(failure: Failure, step: string): TaskError {
-  return { class: failure.class, code: failure.code, step, message: failure.message };
+  // Listing and collecting are no step of the pipeline.
+  return { class: failure.class, code: failure.code, step: step === "" ? null : step, message: failure.message };
 }

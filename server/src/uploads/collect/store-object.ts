@@ -1,0 +1,130 @@
+import type { Readable } from "node:stream";
+import { parseDuration, parseSize } from "@filemill/contract/units.ts";
+import type { JobSource } from "@filemill/contract/source.ts";
+import { Problem, StorageError } from "../../errors.ts";
+import { SourceError, type CollectedObject, type CollectOptions, type SourceReference } from "../../jobs/sources/source.ts";
+import { receiveFile } from "../receive.ts";
+import { displayLocation } from "../../jobs/sources/display-location.ts";
+import type { SourceContext } from "./sources.ts";
+
+/** What a place gives for a reference. */
+export interface OpenedObject {
+  readonly body: Readable;
+  /** Left out: as it was listed. */
+  readonly name?: string | undefined;
+  readonly etag?: string | undefined;
+  readonly modifiedAt?: Date | undefined;
+  /** Bytes that must come; checked at the end. */
+  readonly length?: number | undefined;
+  /** Says what an error of the body means. */
+  readonly explain?: (error: unknown) => unknown;
+  /** Called when the body has ended; rejects SourceError where what came must not count. */
+  readonly check?: () => Promise<void>;
+  /** Called in the end, whatever has happened. */
+  readonly close?: () => Promise<void>;
+}
+
+export interface FetchLimits {
+  readonly maxBytes: number;
+  /** Aborts when the caller does or the time for one object is over. */
+  readonly signal: AbortSignal;
+}
+
+const TIMEOUT_MS = 600_000;
+
+/**
+ * Opens an object and stores it as a file, within the limits of its source: bytes, time, media types. The media type is
+ * told from the content. Nothing is left where it rejects. Rejects SourceError, StorageError, or the signal's reason.
+ */
+export async function storeObject(
+  context: SourceContext<JobSource>,
+  wanted: { readonly reference: SourceReference; readonly options: CollectOptions },
+  open: (limits: FetchLimits) => Promise<OpenedObject | "unchanged">,
+): Promise<CollectedObject> {
+  const { reference, options } = wanted;
+  const location = displayLocation(reference.location);
+  const maxBytes = maxBytesOf(context, options);
+  if ((reference.sizeBytes ?? 0) > maxBytes || maxBytes <= 0) throw tooLarge(maxBytes);
+  const timeoutMs = context.spec.limits?.timeout === undefined ? TIMEOUT_MS : parseDuration(context.spec.limits.timeout);
+  return await inTime(timeoutMs, options.signal, async (signal) => {
+    const opened = await open({ maxBytes, signal });
+    if (opened === "unchanged") {
+      if (!reference.known) throw new RangeError("an object can only be unchanged where it is known");
+      return { type: "unchanged", known: reference.known, location };
+    }
+    return { type: "stored", file: await store(context, { reference, opened, maxBytes, signal, location }), location };
+  });
+}
+
+interface Storing {
+  readonly reference: SourceReference;
+  readonly opened: OpenedObject;
+  readonly maxBytes: number;
+  readonly signal: AbortSignal;
+  readonly location: string;
+}
+
+async function store(context: SourceContext<JobSource>, { reference, opened, maxBytes, signal, location }: Storing) {
+  const { body } = opened;
+  // Its failure is told by whoever reads it; an error between two reads must not end the process.
+  body.on("error", () => {});
+  try {
+    const { contents, tenantId } = context;
+    const file = await receiveFile(body, { contents, tenantId, name: opened.name ?? reference.name, metadata: {}, maxBytes, signal });
+    try {
+      checkMediaType(context.spec, file.mediaType);
+      checkLength(opened.length, file.sizeBytes);
+      await opened.check?.();
+    } catch (error) {
+      await contents.discard(file.content);
+      throw error;
+    }
+    const { jobId, spec } = context;
+    const { etag = null, modifiedAt = null } = opened;
+    return { ...file, source: { jobId, kind: spec.kind, identity: reference.identity, location, etag, modifiedAt } };
+  } catch (error) {
+    if (error instanceof Problem && error.code === "file_too_large") throw tooLarge(maxBytes);
+    throw opened.explain?.(error) ?? error;
+  } finally {
+    body.destroy();
+    await opened.close?.();
+  }
+}
+
+function maxBytesOf({ spec, maxFileBytes }: SourceContext<JobSource>, { roomBytes }: CollectOptions): number {
+  const own = spec.limits?.max_size;
+  return Math.min(maxFileBytes, roomBytes, own === undefined ? Number.POSITIVE_INFINITY : parseSize(own));
+}
+
+function tooLarge(maxBytes: number): SourceError {
+  const what = maxBytes <= 0 ? "The objects before it have used up limits.max_total." : `It has more than ${maxBytes} bytes.`;
+  return new SourceError("limit_exceeded", "bad_input", `${what} Raise the limit, or ask the operator to.`);
+}
+
+/** A connection that is cut may look like the end. */
+function checkLength(length: number | undefined, sizeBytes: number): void {
+  if (length === undefined || length === sizeBytes) return;
+  throw new SourceError("source_unavailable", "external", `${length} bytes were announced and ${sizeBytes} came.`);
+}
+
+function checkMediaType(spec: JobSource, mediaType: string): void {
+  const accept = spec.limits?.accept;
+  if (accept === undefined || accept.some((pattern) => fits(mediaType, pattern))) return;
+  throw new SourceError("type_mismatch", "bad_input", `Its content is ${mediaType}; the source takes ${accept.join(", ")}.`);
+}
+
+function fits(mediaType: string, pattern: string): boolean {
+  return pattern === "*/*" || pattern === mediaType || (pattern.endsWith("/*") && mediaType.startsWith(pattern.slice(0, -1)));
+}
+
+/** Rejects SourceError `timeout` where the work was ended because its time was over. */
+async function inTime<T>(timeoutMs: number, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const timeout = AbortSignal.timeout(timeoutMs);
+  try {
+    return await work(AbortSignal.any([signal, timeout]));
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    if (!timeout.aborted || error instanceof StorageError) throw error;
+    throw new SourceError("timeout", "timeout", `It was not here within ${timeoutMs / 1_000} s.`, { cause: error });
+  }
+}

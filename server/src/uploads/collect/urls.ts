@@ -1,0 +1,136 @@
+import contentDisposition from "content-disposition";
+import { decodeId } from "@filemill/contract/ids.ts";
+import type { UrlsSource } from "@filemill/contract/source.ts";
+import { MAX_PAGE, SourceError, type Source, type SourceInput, type SourceReference } from "../../jobs/sources/source.ts";
+import { FetchError } from "../../net/fetch-error.ts";
+import type { Fetched } from "../../net/dialer.ts";
+import { nameOfUrl, objectName } from "./object-name.ts";
+import type { SourceContext } from "./sources.ts";
+import { storeObject, type FetchLimits, type OpenedObject } from "./store-object.ts";
+import { readUrlList } from "./url-list.ts";
+
+/** A list of URLs, in the order or a stored file. One that can't be had ends its own item and no other. */
+export function urlsSource(context: SourceContext<UrlsSource>): Source {
+  const { spec } = context;
+  return {
+    pages(cursor, signal) {
+      if (spec.file === undefined) return inlinePages(spec.urls ?? [], Number(cursor?.["next"] ?? 0));
+      return filePages(context, { fileId: spec.file, start: Number(cursor?.["offset"] ?? 0), signal });
+    },
+    collect: (reference, options) => storeObject(context, { reference, options }, (limits) => openUrl(context, reference, limits)),
+  };
+}
+
+async function* inlinePages(urls: readonly string[], start: number) {
+  for (let next = start; next < urls.length; next += MAX_PAGE) {
+    const page = urls.slice(next, next + MAX_PAGE);
+    yield { inputs: page.map(inputOf), cursor: { next: next + page.length } };
+  }
+}
+
+async function* filePages(
+  { tenantId, openStored }: SourceContext<UrlsSource>,
+  list: { fileId: string; start: number; signal: AbortSignal },
+) {
+  const fileId = decodeId("file", list.fileId);
+  if (fileId === undefined) throw gone(list.fileId);
+  const content = await openStored({ tenantId, fileId, start: list.start });
+  let page: SourceInput[] = [];
+  let offset = list.start;
+  for await (const line of readUrlList(content, { start: list.start, signal: list.signal })) {
+    page.push(inputOf(line.url));
+    offset = line.end;
+    if (page.length < MAX_PAGE) continue;
+    yield { inputs: page, cursor: { offset } };
+    page = [];
+  }
+  if (page.length > 0) yield { inputs: page, cursor: { offset } };
+}
+
+function gone(file: string): SourceError {
+  return new SourceError("input_dead", "bad_input", `There is no file "${file}" to read URLs from.`);
+}
+
+function inputOf(text: string): SourceInput {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return { location: url?.href ?? text, name: url ? nameOfUrl(url) : "object" };
+}
+
+async function openUrl(
+  { dialers, spec }: SourceContext<UrlsSource>,
+  reference: SourceReference,
+  { maxBytes, signal }: FetchLimits,
+): Promise<OpenedObject | "unchanged"> {
+  const known = spec.recollect === true ? undefined : reference.known;
+  const answer = await dialers.open
+    .fetch({ url: reference.location, maxBytes, signal, headers: known ? conditions(known) : {} })
+    .catch((error: unknown) => {
+      throw toSourceError(error);
+    });
+  if (answer.status === 304 && known !== undefined) {
+    answer.body.on("error", () => {}).destroy();
+    return "unchanged";
+  }
+  const refusal = refusalOf(answer);
+  if (refusal !== undefined) {
+    answer.body.on("error", () => {}).destroy();
+    throw refusal;
+  }
+  const { etag, "last-modified": modified } = answer.headers;
+  return { body: answer.body, explain: toSourceError, name: nameOf(answer), etag, modifiedAt: dateOf(modified) };
+}
+
+/** RFC 9110 §13.1.3: "A recipient MUST ignore If-Modified-Since if the request contains an If-None-Match header field". */
+function conditions({ etag, modifiedAt }: NonNullable<SourceReference["known"]>): Record<string, string> {
+  if (etag !== null) return { "if-none-match": etag };
+  return modifiedAt === null ? {} : { "if-modified-since": modifiedAt.toUTCString() };
+}
+
+function refusalOf({ status, headers }: Fetched): SourceError | undefined {
+  if (status === 200 && (headers["content-encoding"] ?? "identity") === "identity") return undefined;
+  if (status === 200) {
+    const message = `The server sends it in the encoding ${headers["content-encoding"]}, although it was asked not to.`;
+    return new SourceError("source_refused", "bad_input", message);
+  }
+  if (status === 404 || status === 410)
+    return new SourceError("source_missing", "bad_input", `The server answered ${status}: it is not there.`);
+  if (status === 401 || status === 403)
+    return new SourceError("source_denied", "bad_input", `The server answered ${status}: it is not for everybody.`);
+  if (status >= 500 || [408, 425, 429].includes(status)) {
+    return new SourceError("source_unavailable", "external", `The server answered ${status}.`);
+  }
+  return new SourceError("source_denied", "bad_input", `The server answered ${status} where 200 was expected.`);
+}
+
+const FROM_FETCH = {
+  refused: ["source_refused", "bad_input"],
+  bad_redirect: ["source_refused", "bad_input"],
+  too_large: ["limit_exceeded", "bad_input"],
+  unresolvable: ["source_unavailable", "external"],
+  unreachable: ["source_unavailable", "external"],
+  timeout: ["timeout", "timeout"],
+} as const;
+
+function toSourceError(error: unknown): unknown {
+  if (!(error instanceof FetchError)) return error;
+  const [code, failureClass] = FROM_FETCH[error.code];
+  return new SourceError(code, failureClass, error.message, { cause: error });
+}
+
+function nameOf({ url, headers }: Fetched): string {
+  const disposition = headers["content-disposition"];
+  if (disposition !== undefined) {
+    try {
+      const { filename } = contentDisposition.parse(disposition).parameters;
+      if (typeof filename === "string" && filename !== "") return objectName(filename);
+    } catch {
+      // As if it had not come.
+    }
+  }
+  return nameOfUrl(url);
+}
+
+function dateOf(text: string | undefined): Date | undefined {
+  const date = new Date(text ?? "");
+  return Number.isNaN(date.getTime()) ? undefined : date;
+}
