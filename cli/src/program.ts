@@ -3,6 +3,7 @@ import type { Context } from "./context.ts";
 import { doctor } from "./doctor/doctor.ts";
 import { EXIT_CODES_HELP } from "./exit.ts";
 import { filesGet } from "./files/get.ts";
+import { filesLineage } from "./files/lineage.ts";
 import { filesList } from "./files/list.ts";
 import { filesPut } from "./files/put.ts";
 import { filesRemove } from "./files/rm.ts";
@@ -42,7 +43,7 @@ export function createProgram(context: Context): Command {
     noun(
       "files",
       "upload, list, download, delete",
-      [filesPut, filesList, filesGet, filesRemove].map((make) => make(context)),
+      [filesPut, filesList, filesGet, filesRemove, filesLineage].map((make) => make(context)),
     ),
   );
   program.addCommand(

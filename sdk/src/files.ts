@@ -1,5 +1,6 @@
 import type { FileResource, FileSummary, Metadata, UploadAnswer } from "@filemill/contract/files.ts";
 import type { JobAccepted } from "@filemill/contract/jobs.ts";
+import type { LineageAnswer, LineageDirection } from "@filemill/contract/lineage.ts";
 import type { PipelineDocument } from "@filemill/contract/pipeline.ts";
 import { FilemillError } from "./error.ts";
 import { listOf, type List, type ListQuery } from "./pages.ts";
@@ -34,6 +35,16 @@ export interface Files {
   /** The bytes, or those from `start` (inclusive) on. disk.ts stores them in a file and checks the digest. */
   content(id: string, options?: { start?: number; signal?: AbortSignal | undefined }): Promise<Response>;
   remove(id: string): Promise<void>;
+  /** What it was made from, and what was made from it. */
+  lineage(id: string, query?: LineageQuery): Promise<LineageAnswer>;
+}
+
+export interface LineageQuery {
+  readonly direction?: LineageDirection | undefined;
+  /** Steps away from the file. */
+  readonly depth?: number | undefined;
+  /** Links between files, in each direction. */
+  readonly limit?: number | undefined;
 }
 
 const FILES = "/api/v1/files";
@@ -72,6 +83,7 @@ export function filesOf(transport: Transport): Files {
         signal: options.signal,
       }),
     remove: (id) => transport.json({ method: "DELETE", path: one(id) }),
+    lineage: (id, query = {}) => transport.json({ method: "GET", path: `${one(id)}/lineage`, query: textsOf(query) }),
   };
 }
 
@@ -85,6 +97,14 @@ function formOf(uploads: readonly Upload[], options: UploadOptions & Partial<Run
   if (options.metadata !== undefined) form.set("metadata", JSON.stringify(options.metadata));
   for (const upload of uploads) form.append("file", upload.content, upload.name);
   return form;
+}
+
+function textsOf({ direction, depth, limit }: LineageQuery): Record<string, string> {
+  return {
+    ...(direction === undefined ? {} : { direction }),
+    ...(depth === undefined ? {} : { depth: String(depth) }),
+    ...(limit === undefined ? {} : { limit: String(limit) }),
+  };
 }
 
 function metadataQuery(metadata: Metadata = {}): Record<string, string> {

@@ -11,11 +11,13 @@ export async function take<T>(list: AsyncIterable<T>, count: number): Promise<T[
 }
 
 export function limitOption(): Option {
-  return new Option("-n, --limit <count>", "how many at most").default(50).argParser((text) => {
-    const count = Number(text);
-    if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError("It must be a whole number from 1 on.");
-    return count;
-  });
+  return new Option("-n, --limit <count>", "how many at most").default(50).argParser(wholeNumber);
+}
+
+export function wholeNumber(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError("It must be a whole number from 1 on.");
+  return count;
 }
 
 export function everything<T>(list: AsyncIterable<T>): Promise<T[]> {
