@@ -26,7 +26,7 @@ export const SERVER_FOLDERS: Readonly<Record<string, Folder>> = {
   tenants: { may: ["record", "db"] },
   queue: { may: ["record", "db"] },
   jobs: { may: ["queue", "tenants", "record", "db"], only: DECLARATIONS },
-  uploads: { may: ["zip", "storage", "net", "jobs", "tenants", "record", "db"] },
+  uploads: { may: ["zip", "storage", "net", "jobs", "tenants", "record", "db"], only: DECLARATIONS },
   outputs: { may: ["zip", "storage", "tenants", "record", "db"] },
   status: { may: ["jobs", "net", "record", "db"] },
   lifecycle: { may: ["storage", "jobs", "outputs", "tenants", "record", "db"] },

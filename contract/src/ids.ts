@@ -15,6 +15,7 @@ export const ID_PREFIXES = {
   pipeline: "pipe",
   upload: "upl",
   bulk: "bulk",
+  link: "link",
   schedule: "sch",
   webhook: "whk",
   event: "evt",

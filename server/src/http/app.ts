@@ -14,6 +14,7 @@ import { adminRoutes } from "./routes/admin.ts";
 import { eventsRoutes } from "./routes/events.ts";
 import { filesRoutes } from "./routes/files.ts";
 import { jobsRoutes } from "./routes/jobs.ts";
+import { linksRoutes } from "./routes/links.ts";
 import { lineageRoutes } from "./routes/lineage.ts";
 import { pipelinesRoutes } from "./routes/pipelines.ts";
 import { processorsRoutes } from "./routes/processors.ts";
@@ -77,6 +78,7 @@ export async function buildApp(services: Services, options: AppOptions = {}): Pr
   const versioned = [
     filesRoutes,
     uploadsRoutes,
+    linksRoutes,
     lineageRoutes,
     jobsRoutes,
     pipelinesRoutes,

@@ -10,7 +10,7 @@ declare module "fastify" {
     principal: Principal;
   }
   interface FastifyContextConfig {
-    /** Answers without a key: health only. */
+    /** Answers without a key: health, and signed links, which are proof enough themselves. */
     open?: boolean;
     /** A page for people: also takes the key as the password of HTTP Basic. */
     basic?: boolean;

@@ -17,6 +17,8 @@ export interface Services {
   /** Keys that are derived from the tenants', for one purpose each. */
   readonly keys: TenantKeys;
   readonly catalogue: Catalogue;
+  /** Where clients reach us, without a slash at the end; undefined: where they reached us. */
+  readonly publicUrl?: string | undefined;
   readonly log: Logger;
   readonly metrics: Metrics;
   /** Event streams, live progress and estimates. */

@@ -27,6 +27,8 @@ export interface Upload<Body> {
   /** To be run over the files, in the same transaction. */
   readonly pipeline?: PipelineRequest;
   readonly idempotencyKey: string | undefined;
+  /** What else happens in the same transaction; nothing is recorded where it throws. */
+  readonly also?: (transaction: Transaction, job: SubmittedJob | undefined) => Promise<void>;
   /** Room that the files have; they take it with them. */
   readonly reservation?: Reservation;
   /** What the client is told; kept beside the idempotency key. */
@@ -56,7 +58,7 @@ export async function commitUpload<Body>(services: UploadServices, upload: Uploa
   };
   try {
     await failpoint("upload-after-put-before-commit");
-    const plain = upload.idempotencyKey === undefined && upload.pipeline === undefined;
+    const plain = upload.idempotencyKey === undefined && upload.pipeline === undefined && upload.also === undefined;
     const record = () => (plain ? recordPlain(services, upload, beforeCommit) : recordAlone(services, upload, beforeCommit));
     const answer = await withRoom(upload.reservation, record);
     await failpoint("upload-after-commit");
@@ -110,6 +112,7 @@ async function recordAlone<Body>(
     await insertFiles(transaction, upload.files);
     await appendAudits(transaction, auditOf(upload));
     const job = await submitOver(transaction, services, upload);
+    await upload.also?.(transaction, job);
     await beforeCommit();
     lanes = job?.lanes ?? lanes;
     return upload.answer(job);

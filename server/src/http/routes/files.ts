@@ -5,15 +5,14 @@ import { Timestamp } from "@filemill/contract/timestamp.ts";
 import type { FastifyPluginAsync } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
-import { notFound, Problem } from "../../errors.ts";
+import { notFound } from "../../errors.ts";
 import { readManifests } from "../../outputs/content.ts";
-import { serveContent } from "../../outputs/serve.ts";
 import { deleteFile } from "../../uploads/delete-file.ts";
 import { findFile, listFiles } from "../../uploads/find-files.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { fileResource } from "../file-answers.ts";
-import { freeSent } from "../free-sent.ts";
 import { metadataOf } from "../metadata-query.ts";
+import { sendContent } from "../send-content.ts";
 import type { Services } from "../services.ts";
 import { bulkRoutes } from "./bulk.ts";
 import { uploadRoutes } from "./upload.ts";
@@ -88,20 +87,18 @@ export function filesRoutes(services: Services): FastifyPluginAsync {
     app.route({
       method: ["GET", "HEAD"],
       url: "/files/:id/content",
-      schema: { summary: "Fetch a file's bytes; Range and If-None-Match are honoured", tags: ["files"], params: Id },
+      schema: {
+        summary: "Fetch a file's bytes; ranges and conditions are honoured, Repr-Digest is their sha-256",
+        tags: ["files"],
+        params: Id,
+      },
       handler: async (request, reply) => {
         const id = fileId(request.params.id);
         const [manifest] = await database.asTenant(request.principal.tenantId, (transaction) =>
           readManifests(transaction, request.principal.tenantId, [id]),
         );
         if (manifest === undefined || manifest.origin === "intermediate") throw notFound("file", request.params.id);
-        const { status, headers, body } = await serveContent(manifest, contents, request);
-        reply.headers(headers);
-        if (status === 412) throw new Problem("precondition_failed", "The file has another ETag than If-Match asks for.");
-        if (status === 416)
-          throw new Problem("range_not_satisfiable", `The file has ${manifest.sizeBytes} bytes; ask for a range inside it.`);
-        freeSent(reply.raw);
-        return reply.code(status).send(body);
+        return sendContent(contents, manifest, { request, reply });
       },
     });
   };
