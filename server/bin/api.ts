@@ -12,6 +12,7 @@ import { loadCatalogue } from "../src/processors/catalogue.ts";
 import { READY_CHANNEL } from "../src/queue/postgres-dispatch.ts";
 import { createStatus } from "../src/status/status.ts";
 import { createContentStore } from "../src/storage/content-store.ts";
+import { createContentKeys } from "../src/storage/keys/content-keys.ts";
 import { everyStore } from "../src/storage/every-store.ts";
 import { openStores } from "../src/storage/open-stores.ts";
 import { openLog } from "../src/telemetry/log.ts";
@@ -73,7 +74,7 @@ await runProcess(
 
     const app = await buildApp({
       database,
-      contents: createContentStore({ stores }),
+      contents: createContentStore({ stores, keys: createContentKeys(keys.tenantKeys) }),
       store,
       keys: keys.tenantKeys,
       catalogue: await loadCatalogue(config.workers.extraProcessors),
@@ -81,6 +82,7 @@ await runProcess(
       metrics,
       status,
       limits: config.limits,
+      publicUrl: config.http.publicUrl,
       quotas,
       announce: (lanes) => {
         for (const lane of lanes) notifier.notify(READY_CHANNEL, lane);

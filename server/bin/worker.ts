@@ -6,6 +6,7 @@ import { installFailpoint } from "../src/failpoint.ts";
 import { loadCatalogue } from "../src/processors/catalogue.ts";
 import type { Shutdown } from "../src/shutdown.ts";
 import { createContentStore } from "../src/storage/content-store.ts";
+import { createContentKeys } from "../src/storage/keys/content-keys.ts";
 import { openStores } from "../src/storage/open-stores.ts";
 import { openLog } from "../src/telemetry/log.ts";
 import { createMetrics, type Metrics } from "../src/telemetry/metrics.ts";
@@ -13,6 +14,7 @@ import { serveMetrics } from "../src/telemetry/serve-metrics.ts";
 import { openHostPool, type HostPool } from "../src/worker/host/pool.ts";
 import { detectSandbox } from "../src/worker/host/sandbox.ts";
 import { startWorker, type WorkerObserver } from "../src/worker/loop.ts";
+import { openKeys } from "./open-keys.ts";
 import { openSources } from "./open-sources.ts";
 import { answerMeasure, runProcess, StartError, tellReady, UNDER_PARENT } from "./run-process.ts";
 
@@ -40,6 +42,7 @@ await runProcess(
     });
     shutdown.add("the database pool", () => database.close());
     await requireMigrated(database);
+    const { tenantKeys } = await openKeys(database, config.keys);
     const stores = await openStores(config.storage.stores, config.storage);
     shutdown.add("the stores", () => stores.close());
     const metrics = createMetrics();
@@ -62,18 +65,19 @@ await runProcess(
     });
     shutdown.add("the step hosts", () => hosts.close());
     metrics.beforeRender(() => metrics.hostsAre(countHosts(hosts)));
-    const contents = createContentStore({ stores });
+    const contents = createContentStore({ stores, keys: createContentKeys(tenantKeys) });
     const sources = openSources(config, { database, contents });
     shutdown.add("what fetches inputs", () => sources.close());
     const worker = await startWorker({
       database,
       contents,
-      sources,
       catalogue,
+      sources,
       hosts,
       lanes,
       slots,
       notify: config.dispatch.notify,
+      secrets: tenantKeys,
       log,
       observe: observer(metrics),
     });
@@ -108,6 +112,7 @@ function observer(metrics: Metrics): WorkerObserver {
     leaseLost: (reason) => metrics.leaseLost(reason),
     committed: ({ milliseconds }) => metrics.completed(milliseconds / 1_000),
     reaped: (tasks) => metrics.reaped(tasks),
+    reused: (entries) => metrics.reused(entries),
     quotaRefused: () => metrics.quotaRefused(),
   };
 }

@@ -10,19 +10,20 @@ import { createStatus } from "../src/status/status.ts";
 import { openDiskStore } from "../src/storage/disk.ts";
 import { createMetrics } from "../src/telemetry/metrics.ts";
 import { openQuotas } from "../src/tenants/quotas.ts";
-import { contentsIn } from "./contents-in.ts";
+import { contentsWith } from "./contents-in.ts";
 import { keysFor } from "./tenant-keys.ts";
 
 const [url = "", folder = ""] = process.argv.slice(2);
 const database = openDatabase({ url, applicationName: "large-transfer" });
 const log = pino({ level: "silent" });
+const keys = keysFor(database);
 const store = await openDiskStore({ folder });
 const metrics = createMetrics();
 const app = await buildApp({
   database,
-  contents: contentsIn(store),
+  contents: contentsWith(store, keys),
   store,
-  keys: keysFor(database),
+  keys,
   catalogue: await loadCatalogue(),
   log,
   metrics,

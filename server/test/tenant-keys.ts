@@ -4,9 +4,12 @@ import { newRootKey } from "../src/storage/keys/local-keys.ts";
 import { createTenantKeys, type TenantKeyRow, type TenantKeyRows, type TenantKeys } from "../src/storage/keys/tenant-keys.ts";
 import { tenantKeyRows } from "../src/tenants/tenant-key-rows.ts";
 
-/** Real keys under a root key of their own. */
+/** Of test installations, so that processes and the test itself open what the others sealed. */
+export const TEST_ROOT_KEY = Buffer.alloc(32, "root key of tests").toString("base64");
+
+/** The keys of the installation in that database. */
 export function keysFor(database: Database): TenantKeys {
-  return createTenantKeys({ provider: createEnvProvider(newRootKey()), rows: tenantKeyRows(database) });
+  return createTenantKeys({ provider: createEnvProvider(TEST_ROOT_KEY), rows: tenantKeyRows(database) });
 }
 
 /** Real keys under a root key of their own, whose rows are in memory: for tests without a database. */

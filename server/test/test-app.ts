@@ -16,7 +16,7 @@ import type { ObjectStore } from "../src/storage/object-store.ts";
 import { createMetrics } from "../src/telemetry/metrics.ts";
 import { createKey } from "../src/tenants/api-keys.ts";
 import { openQuotas } from "../src/tenants/quotas.ts";
-import { contentsIn } from "./contents-in.ts";
+import { contentsWith } from "./contents-in.ts";
 import { keysFor } from "./tenant-keys.ts";
 import { cloneDatabase, type ClonedDatabase } from "./database.ts";
 
@@ -77,11 +77,12 @@ export async function startTestApp(
   const metrics = createMetrics();
   const status = createStatus({ database: cloned.database, log, metrics, listen: false });
   const quotas = openQuotas({ database: cloned.database, log });
+  const keys = keysFor(cloned.database);
   const services: Services = {
     database: cloned.database,
-    contents: contentsIn(store),
+    contents: contentsWith(store, keys),
     store,
-    keys: keysFor(cloned.database),
+    keys,
     catalogue: await loadCatalogue(),
     log,
     metrics,

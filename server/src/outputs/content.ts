@@ -3,8 +3,9 @@ import { writeFile } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import type { Transaction } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
+import { sealOf, type SealColumns } from "../record/object-keys.ts";
 import type { ContentStore } from "../storage/content-store.ts";
-import type { ContentManifest } from "../storage/stored-content.ts";
+import type { ContentManifest, ManifestSegment } from "../storage/stored-content.ts";
 
 /** A stored file: what is needed to read its bytes, and what is said about it. */
 export interface FileManifest extends ContentManifest {
@@ -20,16 +21,31 @@ export interface FileManifest extends ContentManifest {
  * system. Inline contents, at most 16 KiB a file, come with them.
  */
 export async function readManifests(transaction: Transaction, tenantId: string, ids: readonly string[]): Promise<FileManifest[]> {
-  return transaction.query<FileManifest>(sql`
+  const rows = await transaction.query<ManifestRow>(sql`
     SELECT files.id, files.tenant_id AS "tenantId", files.name, files.size_bytes AS "sizeBytes", files.sha256,
       files.media_type AS "mediaType", files.origin, files.created_at AS "createdAt", inline_objects.content AS inline,
+      inline_objects.encoding, kek_id AS "kekId", kek_version AS "kekVersion", wrapped_dek AS "wrappedDek",
       coalesce(parts.segments, '[]') AS segments
     FROM files
     LEFT JOIN inline_objects ON inline_objects.file_id = files.id AND inline_objects.tenant_id = files.tenant_id
+    LEFT JOIN object_keys ON inline_objects.encoding <> 0 AND object_keys.object_id = files.id AND object_keys.tenant_id = files.tenant_id
     LEFT JOIN LATERAL (
-      SELECT json_agg(json_build_object('store', store, 'key', object_key, 'sizeBytes', size_bytes) ORDER BY ordinal) AS segments
-      FROM segments WHERE segments.file_id = files.id AND segments.tenant_id = files.tenant_id) AS parts ON true
+      SELECT json_agg(json_build_object('store', store, 'key', object_key, 'sizeBytes', size_bytes, 'encoding', encoding,
+        'objectId', object_id, 'kekId', kek_id, 'kekVersion', kek_version, 'wrappedDek', encode(wrapped_dek, 'hex')) ORDER BY ordinal) AS segments
+      FROM segments LEFT JOIN object_keys USING (object_id, tenant_id)
+      WHERE segments.file_id = files.id AND segments.tenant_id = files.tenant_id) AS parts ON true
     WHERE files.id = ANY(${ids}::uuid[]) AND files.tenant_id = ${tenantId}::uuid AND files.status = 'stored'`);
+  return rows.map(({ encoding, kekId, kekVersion, wrappedDek, segments, ...file }) => ({
+    ...file,
+    inlineSeal: encoding === null ? undefined : sealOf({ encoding, kekId, kekVersion, wrappedDek }),
+    segments: segments.map(({ store, key, sizeBytes, objectId, ...seal }) => ({ store, key, sizeBytes, objectId, seal: sealOf(seal) })),
+  }));
+}
+
+interface ManifestRow extends Omit<FileManifest, "inlineSeal" | "segments">, Omit<SealColumns, "encoding"> {
+  /** Null where the content is not inline. */
+  readonly encoding: number | null;
+  readonly segments: readonly (Pick<ManifestSegment, "store" | "key" | "sizeBytes"> & SealColumns & { readonly objectId: string | null })[];
 }
 
 /**

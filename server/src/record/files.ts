@@ -5,6 +5,7 @@ import { sql } from "../db/sql.ts";
 import type { StoredContent } from "../storage/stored-content.ts";
 import { appendEvents } from "./events.ts";
 import { insertFileSources, type FileSource } from "./file-sources.ts";
+import { insertion } from "./object-keys.ts";
 
 /** A file whose bytes are durable and whose rows are not there yet. */
 export interface StoredFile {
@@ -59,19 +60,27 @@ async function insertSegments(transaction: Transaction, files: readonly StoredFi
     "inline" in content ? [] : content.segments.map((segment, ordinal) => ({ id, tenantId, ordinal, ...segment })),
   );
   if (segments.length === 0) return;
+  const keys = segments.flatMap(({ objectId, tenantId, seal }) => (seal === undefined ? [] : [{ objectId, tenantId, seal }]));
   await transaction.execute(sql`
-    INSERT INTO segments (file_id, ordinal, tenant_id, store, object_key, size_bytes)
+    WITH keys AS (${insertion(keys)})
+    INSERT INTO segments (file_id, ordinal, tenant_id, store, object_key, size_bytes, encoding, object_id)
     SELECT * FROM unnest(
       ${segments.map(({ id }) => id)}::uuid[], ${segments.map(({ ordinal }) => ordinal)}::int[],
       ${segments.map(({ tenantId }) => tenantId)}::uuid[], ${segments.map(({ store }) => store)}::text[],
-      ${segments.map(({ key }) => key)}::text[], ${segments.map(({ sizeBytes }) => sizeBytes)}::bigint[])`);
+      ${segments.map(({ key }) => key)}::text[], ${segments.map(({ sizeBytes }) => sizeBytes)}::bigint[],
+      ${segments.map(({ seal }) => (seal === undefined ? 0 : 1))}::smallint[],
+      ${segments.map(({ objectId, seal }) => (seal === undefined ? null : objectId))}::uuid[])`);
 }
 
+/** An inline object has the id of its file. */
 async function insertInline(transaction: Transaction, files: readonly StoredFile[]): Promise<void> {
-  const inline = files.flatMap(({ id, tenantId, content }) => ("inline" in content ? [{ id, tenantId, bytes: content.inline }] : []));
+  const inline = files.flatMap(({ id, tenantId, content }) => ("inline" in content ? [{ objectId: id, tenantId, ...content }] : []));
   if (inline.length === 0) return;
+  const keys = inline.flatMap(({ objectId, tenantId, seal }) => (seal === undefined ? [] : [{ objectId, tenantId, seal }]));
   await transaction.execute(sql`
-    INSERT INTO inline_objects (file_id, tenant_id, content)
+    WITH keys AS (${insertion(keys)})
+    INSERT INTO inline_objects (file_id, tenant_id, content, encoding)
     SELECT * FROM unnest(
-      ${inline.map(({ id }) => id)}::uuid[], ${inline.map(({ tenantId }) => tenantId)}::uuid[], ${inline.map(({ bytes }) => bytes)}::bytea[])`);
+      ${inline.map(({ objectId }) => objectId)}::uuid[], ${inline.map(({ tenantId }) => tenantId)}::uuid[],
+      ${inline.map((content) => content.inline)}::bytea[], ${inline.map(({ seal }) => (seal === undefined ? 0 : 1))}::smallint[])`);
 }

@@ -1,12 +1,13 @@
 import type { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
+import type { ContentKeys } from "./keys/content-keys.ts";
 import type { ObjectStores } from "./object-stores.ts";
-import { readContent, type ReadOptions } from "./read-content.ts";
+import { openInline, readContent, type ReadOptions } from "./read-content.ts";
 import type { ContentManifest, StoredContent, StoredSegment } from "./stored-content.ts";
 import { writeContent, writeSegment, type ContentPlace, type SegmentPlace } from "./write-content.ts";
 
 /**
- * The one way to a file's content: it hides in which store the bytes are, and how. Rows are the callers' business:
+ * The one way to a file's content: it hides in which store the bytes are, and how they are sealed. Rows are the callers' business:
  * what is written becomes visible by record/files.ts, what is read was found by outputs/content.ts.
  */
 export interface ContentStore {
@@ -42,15 +43,18 @@ export interface DiscardedSegments {
 
 export interface ContentStoreOptions {
   readonly stores: Pick<ObjectStores, "place" | "named">;
+  readonly keys: ContentKeys;
 }
 
-export function createContentStore({ stores }: ContentStoreOptions): ContentStore {
+export function createContentStore(options: ContentStoreOptions): ContentStore {
+  const { stores } = options;
   return {
-    write: (content, place) => writeContent(content, { ...place, stores }),
-    writeSegment: (content, place) => writeSegment(content, { ...place, stores }),
-    read: (manifest, options = {}) => readContent(manifest, { ...options, stores }),
-    async bytes(manifest, options = {}) {
-      return manifest.inline ?? (await buffer(await readContent(manifest, { ...options, stores })));
+    write: (content, place) => writeContent(content, { ...place, ...options }),
+    writeSegment: (content, place) => writeSegment(content, { ...place, ...options }),
+    read: (manifest, asked = {}) => readContent(manifest, { ...asked, ...options }),
+    async bytes(manifest, asked = {}) {
+      if (manifest.inline !== null) return await openInline(manifest, options);
+      return await buffer(await readContent(manifest, { ...asked, ...options }));
     },
     async discard(content) {
       if ("inline" in content) return;

@@ -33,6 +33,8 @@ export interface ContentManifest {
   readonly tenantId: string;
   readonly sizeBytes: number;
   readonly inline: Buffer | null;
+  /** Of the inline content. */
+  readonly inlineSeal?: ReadSeal | undefined;
   readonly segments: readonly ManifestSegment[];
 }
 
@@ -40,7 +42,13 @@ export interface ManifestSegment {
   readonly store: string;
   readonly key: string;
   readonly sizeBytes: number;
+  /** Null, or left out, where the bytes are plain. */
+  readonly objectId?: string | null;
+  readonly seal?: ReadSeal | undefined;
 }
+
+/** Undefined: the bytes are plain. `destroyed`: they are sealed, and the row of their key is gone. */
+export type ReadSeal = Seal | "destroyed";
 
 export const MAX_INLINE_BYTES = 16 * 1_024;
 export const MAX_SEGMENT_BYTES = 64 * 2 ** 20;

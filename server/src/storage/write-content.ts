@@ -1,9 +1,12 @@
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { v7 as uuidv7 } from "uuid";
+import { freeChunk } from "../free-chunk.ts";
 import { createCutter } from "./cutter.ts";
+import { seal, sealBytes } from "./encrypt/seal.ts";
+import type { ContentKeys } from "./keys/content-keys.ts";
 import { segmentKey } from "./keys.ts";
 import type { ObjectStores, Placement } from "./object-stores.ts";
-import { MAX_INLINE_BYTES, MAX_SEGMENT_BYTES, type StoredContent, type StoredSegment } from "./stored-content.ts";
+import { MAX_INLINE_BYTES, MAX_SEGMENT_BYTES, type StoredContent, type StoredInline, type StoredSegment } from "./stored-content.ts";
 
 export interface ContentPlace extends Pick<Placement, "region" | "storageClass"> {
   readonly tenantId: string;
@@ -21,6 +24,7 @@ export interface SegmentPlace extends ContentPlace {
 
 interface Writing extends ContentPlace {
   readonly stores: Pick<ObjectStores, "place" | "named">;
+  readonly keys: ContentKeys;
 }
 
 /** One segment may still be in its fsync while the next one streams; never more, so that memory stays flat. */
@@ -32,7 +36,7 @@ export async function writeContent(content: AsyncIterable<Buffer>, writing: Writ
   const puts: Promise<StoredSegment>[] = [];
   try {
     const start = await source.take(MAX_INLINE_BYTES + 1);
-    if (start.length <= MAX_INLINE_BYTES) return { inline: start };
+    if (start.length <= MAX_INLINE_BYTES) return await sealInline(start, writing);
     source.putBack(start);
     while (!(await source.ended())) {
       await puts[puts.length - MAX_PUTS_UNDER_WAY];
@@ -62,11 +66,24 @@ export async function writeSegment(content: AsyncIterable<Buffer>, writing: Writ
 }
 
 async function putSegment(stream: Readable, writing: Writing & SegmentPlace): Promise<StoredSegment> {
-  const { stores, signal, release } = writing;
+  const { stores, keys, tenantId, segment, signal, release } = writing;
   const key = segmentKey(writing);
   const store = stores.place({ ...writing, objectKey: key });
-  const { sizeBytes } = await store.put(key, stream, { ...(signal && { signal }), ...(release && { release }) });
-  return { objectId: uuidv7(), store: store.name, key, sizeBytes };
+  const objectId = uuidv7();
+  const { dek, seal: made } = await keys.make({ tenantId, objectId });
+  let sizeBytes = 0;
+  const onEnd = (sealed: number) => {
+    sizeBytes = sealed;
+  };
+  const sealed = seal(stream, { name: { tenantId, objectId, segment }, dek, release, onEnd });
+  await store.put(key, Readable.from(sealed, { objectMode: false }), { ...(signal && { signal }), release: freeChunk });
+  return { objectId, store: store.name, key, sizeBytes, seal: made };
+}
+
+/** An inline object has the id of its file, and is segment 0. */
+async function sealInline(content: Buffer, { keys, tenantId, fileId: objectId }: Writing): Promise<StoredInline> {
+  const { dek, seal: made } = await keys.make({ tenantId, objectId });
+  return { inline: sealBytes(content, { name: { tenantId, objectId, segment: 0 }, dek }), seal: made };
 }
 
 async function removeSegment({ store, key }: StoredSegment, { stores }: Writing): Promise<void> {

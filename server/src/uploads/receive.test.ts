@@ -33,7 +33,10 @@ describe("receiving a file", () => {
   it.each([0, 1, MAX_INLINE_BYTES])("keeps %i bytes for the row, and nothing in the store", async (sizeBytes) => {
     const content = randomBytes(sizeBytes);
     const file = await receive(Readable.from([content]));
-    expect(file).toMatchObject({ sizeBytes, sha256: createHash("sha256").update(content).digest(), content: { inline: content } });
+    expect(file).toMatchObject({ sizeBytes, sha256: createHash("sha256").update(content).digest() });
+    expect((await contentsIn(store).bytes(manifestOf(file))).equals(content)).toBe(true);
+    if ("inline" in file.content) expect(file.content.inline.includes(content) && sizeBytes > 8).toBe(false);
+    expect("inline" in file.content).toBe(true);
     expect(await keysIn(store)).toEqual([]);
   });
 

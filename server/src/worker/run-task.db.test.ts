@@ -10,7 +10,8 @@ import { StorageError } from "../errors.ts";
 import { cancelJob } from "../jobs/cancel.ts";
 import { MAX_HANDBACKS } from "../queue/release.ts";
 import { objectPath } from "../storage/disk-layout.ts";
-import { contentsIn } from "../../test/contents-in.ts";
+import { contentsWith } from "../../test/contents-in.ts";
+import { keysFor } from "../../test/tenant-keys.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 
 let clone: ClonedDatabase;
@@ -36,7 +37,7 @@ beforeAll(async () => {
     },
   };
   // It claims for six slots and has hosts for two, so that some tasks are always held ahead, however fast the machine.
-  await platform.worker({ contents: contentsIn(moody), slots: 6, aheadBytes: 100_000 });
+  await platform.worker({ contents: contentsWith(moody, keysFor(clone.database)), slots: 6, aheadBytes: 100_000 });
 });
 afterAll(async () => {
   await platform.close();

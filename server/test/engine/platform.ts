@@ -24,7 +24,8 @@ import { insertFiles } from "../../src/record/files.ts";
 import { openHostPool, type HostPool } from "../../src/worker/host/pool.ts";
 import { detectSandbox } from "../../src/worker/host/sandbox.ts";
 import { startWorker, type Worker, type WorkerOptions } from "../../src/worker/loop.ts";
-import { contentsIn } from "../contents-in.ts";
+import { contentsWith } from "../contents-in.ts";
+import { keysFor } from "../tenant-keys.ts";
 
 export const DEMO_PROCESSORS = fileURLToPath(new URL("../processors/demo.ts", import.meta.url));
 
@@ -56,7 +57,7 @@ export async function openPlatform(
   const folder = await mkdtemp(join(tmpdir(), "filemill-platform-"));
   const storeFolder = join(folder, "store");
   const store = await openDiskStore({ folder: storeFolder });
-  const contents = contentsIn(store);
+  const contents = contentsWith(store, keysFor(database));
   const catalogue = await loadCatalogue([DEMO_PROCESSORS]);
   const log = pino({ level: process.env["TEST_LOG"] ?? "silent" });
   const slots = options.slots ?? 2;

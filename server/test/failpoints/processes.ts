@@ -1,9 +1,11 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { DEMO_PROCESSORS } from "../engine/platform.ts";
+import { TEST_ROOT_KEY } from "../tenant-keys.ts";
 
 /** One of our programs as a process of its own, in the environment that it would have in production. */
 export interface RealProcess {
+  readonly pid: number;
   readonly exited: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
   /** Where an API listens; rejects where it ends before. */
   readonly port: Promise<number>;
@@ -33,12 +35,16 @@ export function startWorkerProcess(
   });
 }
 
-export function startApiProcess(at: Installation, options: { failpoint?: string; key?: string } = {}): RealProcess {
+export function startApiProcess(
+  at: Installation,
+  options: { failpoint?: string; key?: string; variables?: Record<string, string> } = {},
+): RealProcess {
   return start("api", {
     ...environmentOf(at),
     FILEMILL_PORT: "0",
     FILEMILL_BOOTSTRAP_KEY: options.key ?? "",
     FAILPOINT: options.failpoint ?? "",
+    ...options.variables,
   });
 }
 
@@ -57,6 +63,7 @@ function environmentOf({ databaseUrl, storeFolder, dataFolder }: Installation): 
     FILEMILL_DATABASE_URL: databaseUrl,
     FILEMILL_DATA_DIR: dataFolder,
     FILEMILL_STORAGE_URL: pathToFileURL(storeFolder).href,
+    FILEMILL_ROOT_KEY: TEST_ROOT_KEY,
     FILEMILL_EXTRA_PROCESSORS: DEMO_PROCESSORS,
     FILEMILL_LOG_LEVEL: "warn",
   };
@@ -84,6 +91,7 @@ function start(name: "worker" | "api" | "migrate", env: Record<string, string>):
     });
   });
   const one: RealProcess = {
+    pid: child.pid ?? 0,
     exited,
     port: port.promise,
     ready: port.promise,

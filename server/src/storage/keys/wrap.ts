@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from "node:crypto";
 
 /** What a wrapped key is: bound into the wrapping, so that no wrapped key can take another's place. */
 export interface WrappedKeyName {
@@ -21,14 +21,14 @@ export function nameText({ purpose, tenantId, keyId, version }: WrappedKeyName):
 /** Wraps 32 bytes: nonce, ciphertext, tag. The nonce is random: one wrapping key wraps far fewer than 2³² keys. */
 export function wrapKey(key: Buffer, wrappingKey: Buffer, name: string): Buffer {
   const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv(CIPHER, wrappingKey, nonce).setAAD(Buffer.from(name));
+  const cipher = createCipheriv(CIPHER, createSecretKey(wrappingKey), nonce).setAAD(Buffer.from(name));
   return Buffer.concat([nonce, cipher.update(key), cipher.final(), cipher.getAuthTag()]);
 }
 
 /** Undefined where `wrapped` is not this key, wrapped with that one under that name. */
 export function unwrapKey(wrapped: Buffer, wrappingKey: Buffer, name: string): Buffer | undefined {
   if (wrapped.length !== NONCE_BYTES + KEY_BYTES + TAG_BYTES) return undefined;
-  const decipher = createDecipheriv(CIPHER, wrappingKey, wrapped.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
+  const decipher = createDecipheriv(CIPHER, createSecretKey(wrappingKey), wrapped.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
   decipher.setAAD(Buffer.from(name)).setAuthTag(wrapped.subarray(NONCE_BYTES + KEY_BYTES));
   const key = decipher.update(wrapped.subarray(NONCE_BYTES, NONCE_BYTES + KEY_BYTES));
   try {

@@ -1,7 +1,8 @@
 import { Problem } from "../../errors.ts";
 import type { Transaction } from "../../db/database.ts";
 import { sql } from "../../db/sql.ts";
-import type { ContentManifest, ManifestSegment, StoredSegment } from "../../storage/stored-content.ts";
+import { insertObjectKeys, sealOf, type SealColumns } from "../../record/object-keys.ts";
+import type { ContentManifest, StoredSegment } from "../../storage/stored-content.ts";
 import type { Fence } from "./lock-rows.ts";
 import type { UploadRow } from "./upload-row.ts";
 
@@ -46,9 +47,12 @@ export function lostLock(): Problem {
 
 /** How to read what has come so far. */
 export async function readManifest(transaction: Transaction, upload: UploadRow): Promise<ContentManifest> {
-  const segments = await transaction.query<ManifestSegment>(sql`
-    SELECT store, object_key AS key, size_bytes AS "sizeBytes", encoding FROM upload_segments
+  const rows = await transaction.query<Pick<StoredSegment, "store" | "key" | "sizeBytes" | "objectId"> & SealColumns>(sql`
+    SELECT store, object_key AS key, size_bytes AS "sizeBytes", encoding, object_id AS "objectId",
+      kek_id AS "kekId", kek_version AS "kekVersion", wrapped_dek AS "wrappedDek"
+    FROM upload_segments LEFT JOIN object_keys USING (object_id, tenant_id)
     WHERE upload_id = ${upload.id}::uuid ORDER BY ordinal`);
+  const segments = rows.map(({ store, key, sizeBytes, objectId, ...seal }) => ({ store, key, sizeBytes, objectId, seal: sealOf(seal) }));
   const sizeBytes = segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
   return { id: upload.fileId, tenantId: upload.tenantId, sizeBytes, inline: null, segments };
 }
@@ -73,12 +77,8 @@ async function insertUploadSegments(transaction: Transaction, { uploadId, tenant
       ${segments.map(({ key }) => key)}::text[], ${segments.map(({ sizeBytes }) => sizeBytes)}::bigint[],
       ${segments.map(({ seal }) => (seal === undefined ? 0 : 1))}::smallint[], ${segments.map(({ objectId }) => objectId)}::uuid[])`);
   // At once, and not when there is a file, so that a rotation of keys meanwhile finds them.
-  const sealed = segments.flatMap(({ objectId, seal }) => (seal === undefined ? [] : [{ objectId, ...seal }]));
-  if (sealed.length === 0) return;
-  await transaction.execute(sql`
-    INSERT INTO object_keys (object_id, tenant_id, kek_id, kek_version, wrapped_dek)
-    SELECT object_id, ${tenantId}::uuid, kek_id, kek_version, wrapped_dek FROM unnest(
-      ${sealed.map(({ objectId }) => objectId)}::uuid[], ${sealed.map(({ kekId }) => kekId)}::uuid[],
-      ${sealed.map(({ kekVersion }) => kekVersion)}::int[], ${sealed.map(({ wrappedDek }) => wrappedDek)}::bytea[]
-    ) AS given(object_id, kek_id, kek_version, wrapped_dek)`);
+  await insertObjectKeys(
+    transaction,
+    segments.flatMap(({ objectId, seal }) => (seal === undefined ? [] : [{ objectId, tenantId, seal }])),
+  );
 }
