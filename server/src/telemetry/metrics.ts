@@ -28,6 +28,8 @@ export interface Metrics {
   /** `taken`: cancelled or given to another worker; `lease_ended`: could not be renewed in time. */
   leaseLost(reason: string): void;
   reaped(count: number): void;
+  /** Entries of stages that ask for earlier results: those that had one, and those that had to run. */
+  reused(entries: { readonly hits: number; readonly misses: number }): void;
   /** All lanes that have tasks; the others have none. */
   lanesAre(lanes: readonly { readonly lane: string; readonly ready: number; readonly running: number }[]): void;
   hostsAre(hosts: Readonly<Record<"spare" | "idle" | "busy", number>>): void;
@@ -74,6 +76,7 @@ export function createMetrics(): Metrics {
   const complete = histogram("complete_seconds", "Time of a completing transaction.", STATEMENT_BUCKETS);
   const leasesLost = counter("leases_lost_total", "Leases that this worker lost while it worked.", ["reason"]);
   const reaped = counter("reaped_total", "Tasks taken from workers whose lease ended.");
+  const resultCache = counter("result_cache_total", "Entries of stages that ask for earlier results.", ["outcome"]);
   const laneReady = gauge("lane_ready", "Ready tasks.", ["lane"]);
   const laneRunning = gauge("lane_running", "Running tasks.", ["lane"]);
   const hosts = gauge("hosts", "Step hosts of this worker.", ["state"]);
@@ -102,6 +105,10 @@ export function createMetrics(): Metrics {
     failed: (failureClass, count) => failures.inc({ class: failureClass }, count),
     leaseLost: (reason) => leasesLost.inc({ reason }),
     reaped: (count) => reaped.inc(count),
+    reused({ hits, misses }) {
+      resultCache.inc({ outcome: "hit" }, hits);
+      resultCache.inc({ outcome: "miss" }, misses);
+    },
     lanesAre(lanes) {
       laneReady.reset();
       laneRunning.reset();
