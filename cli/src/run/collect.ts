@@ -20,7 +20,7 @@ export async function collectOutputs(collecting: {
   const outputs = await everything(client.jobs.outputs(job.id));
   const perStep = new Set(outputs.map((output) => output.step)).size > 1;
   const bar = progress.bar(
-    `download ${outputs.length} results`,
+    outputs.length === 1 ? `download ${outputs[0]?.name}` : `download ${outputs.length} results`,
     outputs.reduce((total, output) => total + output.size, 0),
   );
   const collected: Collected[] = [];
