@@ -68,7 +68,6 @@ await runProcess(
     const contents = createContentStore({ stores, keys: createContentKeys(tenantKeys) });
     const sources = openSources(config, { database, contents });
     shutdown.add("what fetches inputs", () => sources.close());
-    const { tenantKeys } = await openKeys(database, config.keys);
     const worker = await startWorker({
       database,
       contents,
