@@ -56,7 +56,7 @@ await runProcess(
     shutdown.add("the stores", () => stores.close());
     const store = everyStore(stores);
     const { garbageGraceMs: graceMs } = config.storage;
-    const garbage = startGarbageRounds({ database, store, graceMs, log });
+    const garbage = startGarbageRounds({ database, stores, graceMs, log });
     shutdown.add("garbage collection", () => garbage.close());
     const notifier = openNotifier(database, {
       enabled: config.dispatch.notify,

@@ -12,6 +12,7 @@ import { overrideMethod } from "./method-override.ts";
 import { decorateWithReservations } from "./reserve-room.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { eventsRoutes } from "./routes/events.ts";
+import { fileLifeRoutes } from "./routes/file-life.ts";
 import { filesRoutes } from "./routes/files.ts";
 import { jobsRoutes } from "./routes/jobs.ts";
 import { linksRoutes } from "./routes/links.ts";
@@ -85,6 +86,7 @@ export async function buildApp(services: Services, options: AppOptions = {}): Pr
     processorsRoutes,
     queuesRoutes,
     eventsRoutes,
+    fileLifeRoutes,
     usageRoutes,
     adminRoutes,
   ];

@@ -28,5 +28,8 @@ export function fileResource(row: FileRow): FileResource {
     origin: row.origin,
     job_id: row.job_id === null ? null : encodeId("job", row.job_id),
     step: row.step,
+    expires_at: row.expires_at?.toISOString() ?? null,
+    hold: row.held_at === null ? null : { since: row.held_at.toISOString(), reason: row.hold_reason ?? "" },
+    storage_class: row.storage_class,
   };
 }

@@ -42,7 +42,8 @@ export function planPipeline(document: PipelineDocument, params: Readonly<Record
   const steps = order.map((name) => fillStep({ name, document, catalogue, values: accepted.values, output: outputs.has(name), issues }));
   refuse(issues);
   if (order.length < needsOf.size) throw new Problem("validation_failed", "The steps of the pipeline need each other in a circle.");
-  return { stages: stagesOf(groupIntoStages(steps)) };
+  const stages = stagesOf(groupIntoStages(steps));
+  return document.retention === undefined ? { stages } : { stages, retentionMs: parseDuration(document.retention) };
 }
 
 function fillStep(from: {

@@ -9,6 +9,8 @@ import type { Batch } from "@filemill/contract/pipeline.ts";
  */
 export interface Plan {
   readonly stages: readonly StagePlan[];
+  /** How long what the job makes is kept; left out: as the tenant says. */
+  readonly retentionMs?: number;
 }
 
 export interface StagePlan {

@@ -13,6 +13,7 @@ import { installFailpoint } from "../failpoint.ts";
 import { cancelJob } from "../jobs/cancel.ts";
 import { retryJob } from "../jobs/retry.ts";
 import { insertFiles } from "../record/files.ts";
+import { createObjectStores } from "../storage/object-stores.ts";
 import { objectPath } from "../storage/disk-layout.ts";
 import { receiveFile } from "../uploads/receive.ts";
 import { collectGarbage } from "./collect-garbage.ts";
@@ -37,7 +38,12 @@ beforeEach(async () => {
 });
 
 const collect = (graceMs = HOUR_MS) =>
-  collectGarbage({ database: clone.database, store: platform.store, graceMs, log: pino({ level: "silent" }) });
+  collectGarbage({
+    database: clone.database,
+    stores: createObjectStores([{ store: platform.store }]),
+    graceMs,
+    log: pino({ level: "silent" }),
+  });
 
 /** An upload that got no further than its bytes. */
 async function unrecorded(text = LARGE) {

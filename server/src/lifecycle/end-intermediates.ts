@@ -1,8 +1,7 @@
 import type { Database, Transaction } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import { failpoint } from "../failpoint.ts";
-import type { EveryStore } from "../storage/every-store.ts";
-import { deleteObjects } from "./orphan-objects.ts";
+import { endFiles, type EndedObject } from "../record/end-files.ts";
 
 /** A retry of a failed job starts from them, so they outlive the failure. */
 export const FAILED_JOBS_KEEP_DAYS = 7;
@@ -16,7 +15,8 @@ const BATCH = 500;
  */
 export async function endIntermediates(options: {
   readonly database: Database;
-  readonly store: EveryStore;
+  /** Deletes objects that no row names any more; never rejects. */
+  readonly discard: (objects: readonly EndedObject[]) => Promise<unknown>;
   readonly signal?: AbortSignal | undefined;
 }): Promise<number> {
   let files = 0;
@@ -24,7 +24,7 @@ export async function endIntermediates(options: {
   while (!options.signal?.aborted) {
     const page = await options.database.asSystem((transaction) => endPage(transaction, after));
     await failpoint("garbage-after-rows-before-objects");
-    await deleteObjects(options.store, page.keys);
+    await options.discard(page.objects);
     files += page.files;
     if (page.last === null) return files;
     after = page.last;
@@ -37,7 +37,7 @@ export async function endIntermediates(options: {
  * round. The jobs are locked, because a retry may reopen one at this moment; one that is locked already waits for the next
  * round.
  */
-async function endPage(transaction: Transaction, after: string): Promise<{ files: number; keys: string[]; last: string | null }> {
+async function endPage(transaction: Transaction, after: string): Promise<{ files: number; objects: EndedObject[]; last: string | null }> {
   const page = await transaction.query<{ id: string; job_id: string | null }>(sql`
     SELECT id, job_id FROM files WHERE origin = 'intermediate' AND status = 'stored' AND id > ${after}::uuid ORDER BY id LIMIT ${BATCH}`);
   const last = page.length < BATCH ? null : (page.at(-1)?.id ?? null);
@@ -48,14 +48,14 @@ async function endPage(transaction: Transaction, after: string): Promise<{ files
     ORDER BY id FOR UPDATE SKIP LOCKED`);
   const ended = new Set(jobs.map((job) => job.id));
   const ids = page.filter((file) => file.job_id !== null && ended.has(file.job_id)).map((file) => file.id);
-  if (ids.length === 0) return { files: 0, keys: [], last };
+  if (ids.length === 0) return { files: 0, objects: [], last };
   const gone = await transaction.query<{ id: string }>(sql`
-    UPDATE files SET status = 'deleted', deleted_at = now()
+    SELECT id FROM files
     WHERE id = ANY(${ids}::uuid[]) AND status = 'stored' AND NOT EXISTS (SELECT FROM outputs WHERE file_id = files.id AND kept)
-    RETURNING id`);
-  const goneIds = gone.map((file) => file.id);
-  await transaction.execute(sql`DELETE FROM inline_objects WHERE file_id = ANY(${goneIds}::uuid[])`);
-  const segments = await transaction.query<{ object_key: string }>(sql`
-    DELETE FROM segments WHERE file_id = ANY(${goneIds}::uuid[]) RETURNING object_key`);
-  return { files: goneIds.length, keys: segments.map((segment) => segment.object_key), last };
+    ORDER BY id FOR UPDATE`);
+  const objects = await endFiles(
+    transaction,
+    gone.map((file) => file.id),
+  );
+  return { files: gone.length, objects, last };
 }

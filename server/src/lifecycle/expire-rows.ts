@@ -8,6 +8,8 @@ export interface ExpiredRows {
   readonly workers: number;
   readonly tombstones: number;
   readonly cachedResults: number;
+  /** Room that processes had reserved which died. */
+  readonly reservations: number;
 }
 
 const BATCH = 5_000;
@@ -34,6 +36,9 @@ export async function expireRows(database: Database, signal?: AbortSignal): Prom
     workers: await whole(sql`
       DELETE FROM workers WHERE id = ANY(ARRAY(
         SELECT id FROM workers WHERE seen_at < now() - interval '1 day' LIMIT ${BATCH} FOR UPDATE SKIP LOCKED))`),
+    reservations: await whole(sql`
+      DELETE FROM quota_reservations WHERE id = ANY(ARRAY(
+        SELECT id FROM quota_reservations WHERE lease_until < now() LIMIT ${BATCH} FOR UPDATE SKIP LOCKED))`),
     tombstones: await whole(sql`
       DELETE FROM files WHERE id = ANY(ARRAY(
         SELECT id FROM files

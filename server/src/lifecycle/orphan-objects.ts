@@ -1,7 +1,9 @@
 import type { Database, Transaction } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import { failpoint } from "../failpoint.ts";
-import type { EveryStore } from "../storage/every-store.ts";
+import type { EndedObject } from "../record/end-files.ts";
+import type { ObjectStore } from "../storage/object-store.ts";
+import type { ObjectStores } from "../storage/object-stores.ts";
 
 /**
  * Objects that no row names: left by uploads and tasks that died between their last byte and their commit, and by
@@ -16,7 +18,7 @@ import type { EveryStore } from "../storage/every-store.ts";
  */
 export interface OrphanOptions {
   readonly database: Database;
-  readonly store: EveryStore;
+  readonly store: ObjectStore;
   readonly graceMs: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -52,32 +54,48 @@ async function oldEnough({ database, graceMs }: OrphanOptions): Promise<Date> {
 
 async function deleteBatch(options: OrphanOptions, keys: readonly string[], before: Date): Promise<{ deleted: number; failed: number }> {
   const { database, store } = options;
-  const unnamed = await database.asSystem((transaction) => withoutRow(transaction, keys));
+  const unnamed = await database.asSystem((transaction) => withoutRow(transaction, store.name, keys));
   const suspects = await settledOnly(store, unnamed, before);
   if (suspects.length === 0) return { deleted: 0, failed: 0 };
   await database.asSystem((transaction) => takeIds(transaction, suspects));
   await failpoint("garbage-after-tombstones");
   // Again, in a transaction of its own: what was recorded meanwhile is visible now, and nothing more can come.
-  const garbage = await database.asSystem((transaction) => withoutRow(transaction, suspects));
-  return await deleteObjects(store, garbage);
+  const garbage = await database.asSystem((transaction) => withoutRow(transaction, store.name, suspects));
+  return await deleteAll(garbage.map((key) => () => store.delete(key)));
 }
 
-/** Deletes objects that no row names any more. Never rejects. */
-export async function deleteObjects(store: EveryStore, keys: readonly string[]): Promise<{ deleted: number; failed: number }> {
+/** Deletes objects that no row names any more, each from its store. Never rejects. */
+export async function deleteObjects(
+  stores: Pick<ObjectStores, "named">,
+  objects: readonly EndedObject[],
+): Promise<{ deleted: number; failed: number }> {
+  return await deleteAll(
+    objects.map(
+      ({ store, key }) =>
+        async () =>
+          await stores.named(store).delete(key),
+    ),
+  );
+}
+
+async function deleteAll(deletions: readonly (() => Promise<void>)[]): Promise<{ deleted: number; failed: number }> {
   const total = { deleted: 0, failed: 0 };
-  for (let start = 0; start < keys.length; start += DELETES_AT_ONCE) {
-    const done = await Promise.allSettled(keys.slice(start, start + DELETES_AT_ONCE).map((key) => store.delete(key)));
+  for (let start = 0; start < deletions.length; start += DELETES_AT_ONCE) {
+    const done = await Promise.allSettled(deletions.slice(start, start + DELETES_AT_ONCE).map(async (run) => await run()));
     for (const { status } of done) total[status === "fulfilled" ? "deleted" : "failed"] += 1;
   }
   return total;
 }
 
-/** Of these keys, those that belong to no file's content and to no upload under way. */
-async function withoutRow(transaction: Transaction, keys: readonly string[]): Promise<string[]> {
+/**
+ * Of these keys of a store, those that belong to no file's content there and to no upload under way. A row that names another
+ * store does not need the object in this one: the file was moved, and the old place was left.
+ */
+async function withoutRow(transaction: Transaction, store: string, keys: readonly string[]): Promise<string[]> {
   const rows = await transaction.query<{ key: string }>(sql`
     SELECT key FROM unnest(${keys}::text[], ${keys.map((key) => placeOf(key)?.fileId ?? null)}::uuid[]) AS given(key, file_id)
-    WHERE NOT EXISTS (SELECT FROM segments WHERE object_key = given.key)
-      AND NOT EXISTS (SELECT FROM upload_segments WHERE object_key = given.key)
+    WHERE NOT EXISTS (SELECT FROM segments WHERE object_key = given.key AND store = ${store})
+      AND NOT EXISTS (SELECT FROM upload_segments WHERE object_key = given.key AND store = ${store})
       AND NOT EXISTS (SELECT FROM uploads WHERE file_id = given.file_id AND status = 'open')
       AND NOT EXISTS (SELECT FROM files WHERE id = given.file_id AND status = 'uploading')`);
   return rows.map((row) => row.key);
@@ -87,7 +105,7 @@ async function withoutRow(transaction: Transaction, keys: readonly string[]): Pr
  * Keys of files that get no more segments: none that follows is young. A slow upload puts one after the other, numbered
  * from 0, and asking for the next number costs less than listing what a file has.
  */
-async function settledOnly(store: EveryStore, keys: readonly string[], before: Date): Promise<string[]> {
+async function settledOnly(store: ObjectStore, keys: readonly string[], before: Date): Promise<string[]> {
   const lasts = new Map<string, number>();
   for (const key of keys) {
     const place = placeOf(key);

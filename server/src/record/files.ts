@@ -25,6 +25,9 @@ export interface StoredFile {
   readonly content: StoredContent;
   /** Of an upload that a job has collected: where from. */
   readonly source?: FileSource;
+  /** When it ends by itself. Left out: after `keepMs`, else as long as the tenant keeps its files. */
+  readonly expiresAt?: Date;
+  readonly keepMs?: number | undefined;
 }
 
 /**
@@ -34,13 +37,18 @@ export interface StoredFile {
 export async function insertFiles(transaction: Transaction, files: readonly StoredFile[]): Promise<void> {
   if (files.length === 0) return;
   await transaction.execute(sql`
-    INSERT INTO files (id, tenant_id, name, size_bytes, sha256, media_type, origin, job_id, step, metadata)
-    SELECT * FROM unnest(
+    INSERT INTO files (id, tenant_id, name, size_bytes, sha256, media_type, origin, job_id, step, metadata, expires_at)
+    SELECT given.id, tenant_id, given.name, size_bytes, sha256, media_type, origin, job_id, step, metadata,
+      coalesce(expires_at, now() + coalesce(keep_ms, tenants.retention_seconds * 1000) * interval '1 millisecond')
+    FROM unnest(
       ${files.map(({ id }) => id)}::uuid[], ${files.map(({ tenantId }) => tenantId)}::uuid[], ${files.map(({ name }) => name)}::text[],
       ${files.map(({ sizeBytes }) => sizeBytes)}::bigint[], ${files.map(({ sha256 }) => sha256)}::bytea[],
       ${files.map(({ mediaType }) => mediaType)}::text[], ${files.map(({ origin }) => origin)}::text[],
       ${files.map(({ jobId }) => jobId ?? null)}::uuid[], ${files.map(({ step }) => step ?? null)}::text[],
-      ${files.map(({ metadata }) => JSON.stringify(metadata))}::jsonb[])`);
+      ${files.map(({ metadata }) => JSON.stringify(metadata))}::jsonb[], ${files.map(({ expiresAt }) => expiresAt ?? null)}::timestamptz[],
+      ${files.map(({ keepMs }) => keepMs ?? null)}::bigint[]
+    ) AS given(id, tenant_id, name, size_bytes, sha256, media_type, origin, job_id, step, metadata, expires_at, keep_ms)
+    LEFT JOIN tenants ON tenants.id = given.tenant_id`);
   await insertSegments(transaction, files);
   await insertInline(transaction, files);
   await insertFileSources(transaction, files);

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Readable } from "node:stream";
-import { Metadata } from "@filemill/contract/files.ts";
+import { ExpiresAt, Metadata } from "@filemill/contract/files.ts";
 import { isStorable, StorableObject } from "@filemill/contract/text.ts";
 import { z } from "zod";
 import { Problem } from "../errors.ts";
@@ -33,7 +33,7 @@ export interface AcceptedForm {
 }
 
 /**
- * Takes a whole form of `file` parts and the fields `pipeline`, `params` and `metadata`, in any order. The memory of the
+ * Takes a whole form of `file` parts and the fields `pipeline`, `params`, `metadata` and `expires_at`, in any order. The memory of the
  * body's chunks is freed on the way, so that nobody else may hold them. When it resolves, all bytes are durable and
  * nothing is recorded yet; when it rejects, nothing is left. Throws as readMultipart and receiveFile do, and Problem
  * `validation_failed` where a field does not say what it should.
@@ -43,7 +43,7 @@ export async function acceptForm(body: Readable, contents: ContentStore, upload:
   try {
     const form = await readMultipart(body, {
       headers: upload.headers,
-      fieldNames: ["pipeline", "params", "metadata"],
+      fieldNames: ["pipeline", "params", "metadata", "expires_at"],
       maxFiles: upload.maxFilesPerRequest,
       maxFileBytes: upload.maxFileBytes,
       onFile: async (content, { name, digests }) => {
@@ -55,7 +55,8 @@ export async function acceptForm(body: Readable, contents: ContentStore, upload:
     if (files.length === 0) throw new Problem("validation_failed", 'The form holds no file; add at least one part named "file".');
     const metadata = readField(form, "metadata", Metadata) ?? {};
     const pipeline = readPipeline(form);
-    return { files: files.map((file) => ({ ...file, metadata })), metadata, ...(pipeline && { pipeline }) };
+    const expires = readExpiry(form);
+    return { files: files.map((file) => ({ ...file, ...expires, metadata })), metadata, ...(pipeline && { pipeline }) };
   } catch (error) {
     await discardFiles(contents, files);
     throw error;
@@ -73,6 +74,14 @@ function readPipeline(form: MultipartForm): PipelineRequest | undefined {
   // What is wrong with a document is for the linter to say, which says more than a schema can.
   const pipeline = text.startsWith("{") ? readField(form, "pipeline", z.record(z.string(), z.unknown())) : text;
   return pipeline === undefined ? undefined : { pipeline, params };
+}
+
+function readExpiry(form: MultipartForm): { expiresAt?: Date } {
+  const text = form.fields.get("expires_at");
+  if (text === undefined) return {};
+  const parsed = ExpiresAt.safeParse(text.trim());
+  if (!parsed.success) throw wrong("expires_at", "must be a time to come, such as 2027-01-31T00:00:00Z");
+  return { expiresAt: new Date(parsed.data) };
 }
 
 function readField<T>(form: MultipartForm, name: string, schema: z.ZodType<T>): T | undefined {

@@ -133,7 +133,8 @@ async function submitOver<Body>(
 
 /** Two requests are the same where their files have the same names and contents and their fields the same values. */
 function hashOf<Body>(upload: Upload<Body>): Buffer {
-  const files = upload.files.map(({ name, sizeBytes, sha256, metadata }) => ({
+  const files = upload.files.map(({ name, sizeBytes, sha256, metadata, expiresAt }) => ({
+    ...(expiresAt && { expiresAt }),
     name,
     sizeBytes,
     sha256: sha256.toString("hex"),

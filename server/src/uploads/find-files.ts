@@ -1,4 +1,5 @@
 import type { Metadata } from "@filemill/contract/files.ts";
+import type { StorageClass } from "@filemill/contract/storage-class.ts";
 import type { FileStatus } from "@filemill/contract/status.ts";
 import type { Transaction } from "../db/database.ts";
 import { allOf, sql, type Statement } from "../db/sql.ts";
@@ -14,6 +15,10 @@ export interface FileRow {
   readonly origin: "upload" | "output";
   readonly job_id: string | null;
   readonly step: string | null;
+  readonly expires_at: Date | null;
+  readonly held_at: Date | null;
+  readonly hold_reason: string | null;
+  readonly storage_class: StorageClass;
   /** ISO 8601, UTC, to the microsecond: as exact as what the list is ordered by. */
   readonly created_at: string;
 }
@@ -52,4 +57,5 @@ export async function findFile(transaction: Transaction, id: string): Promise<Fi
 const OWN = sql`tenant_id = (SELECT current_setting('filemill.tenant')::uuid)`;
 
 export const FILE_COLUMNS = sql`id, name, size_bytes, sha256, media_type, status, metadata, origin, job_id, step,
+  expires_at, held_at, hold_reason, storage_class,
   to_char(files.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at`;

@@ -16,6 +16,7 @@ export interface Reception {
   /** Checked by file-name.ts already. */
   readonly name: string;
   readonly metadata: Metadata;
+  readonly expiresAt?: Date;
   readonly maxBytes: number;
   /** What the client announced, where it did. */
   readonly expectedBytes?: number;
@@ -43,7 +44,7 @@ export interface Reception {
  * or the stream's own error, which means that the client is gone.
  */
 export async function receiveFile(content: Readable, reception: Reception): Promise<StoredFile> {
-  const { expectedBytes, maxBytes, tenantId, name, metadata } = reception;
+  const { expectedBytes, maxBytes, tenantId, name, metadata, expiresAt } = reception;
   if (expectedBytes !== undefined && expectedBytes > maxBytes) throw tooLarge(maxBytes);
   const { id = uuidv7(), epoch = 0 } = reception;
   await reception.reservation?.take({ bytes: 0, files: 1 });
@@ -53,7 +54,8 @@ export async function receiveFile(content: Readable, reception: Reception): Prom
     const { sizeBytes, sha256, head } = meter.result();
     const mediaType = await detectMediaType({ head, complete: sizeBytes <= head.length, name });
     requireAllowedType(mediaType, reception.allowedTypes);
-    return { id, tenantId, name, sizeBytes, sha256, mediaType, origin: "upload", metadata, content: stored };
+    const file = { id, tenantId, name, sizeBytes, sha256, mediaType, origin: "upload" as const, metadata, content: stored };
+    return expiresAt === undefined ? file : { ...file, expiresAt };
   } catch (error) {
     await reception.contents.discard(stored);
     throw error;

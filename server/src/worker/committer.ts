@@ -161,7 +161,7 @@ async function commitOnce(options: CommitterOptions, batch: readonly Waiting[]):
     );
     await insertFiles(
       transaction,
-      current.flatMap((completion) => completion.files),
+      current.flatMap(({ files, finished }) => files.map((file) => ({ ...file, keepMs: finished.plan.retentionMs }))),
     );
     await recordOutputs(
       transaction,

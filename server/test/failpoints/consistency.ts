@@ -8,6 +8,7 @@ import { collectGarbage } from "../../src/lifecycle/collect-garbage.ts";
 import { messageBytes } from "../../src/storage/encrypt/layout.ts";
 import { encodePrefix } from "../../src/storage/encrypt/prefix.ts";
 import { openDiskStore } from "../../src/storage/disk.ts";
+import { createObjectStores } from "../../src/storage/object-stores.ts";
 
 /** After garbage collection no object is without a row, no row without its whole object, and two hours later no temp file is left. */
 export async function expectConsistent(database: Database, storeFolder: string): Promise<void> {
@@ -15,7 +16,7 @@ export async function expectConsistent(database: Database, storeFolder: string):
   const longAgo = new Date(Date.now() - 2 * 60 * 60 * 1_000);
   for (const name of await readdir(temp)) await utimes(join(temp, name), longAgo, longAgo);
   const store = await openDiskStore({ folder: storeFolder });
-  await collectGarbage({ database, store, graceMs: 0, log: pino({ level: "silent" }) });
+  await collectGarbage({ database, stores: createObjectStores([{ store }]), graceMs: 0, log: pino({ level: "silent" }) });
   const rows = await database.asSystem((transaction) =>
     transaction.query<SegmentRow>(sql`
       SELECT object_key AS key, size_bytes AS "sizeBytes", tenant_id AS "tenantId", object_id AS "objectId" FROM segments`),

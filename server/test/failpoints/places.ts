@@ -81,6 +81,7 @@ export const AROUND = [
   "migrate-after-commit",
   "bootstrap-after-key-file",
   "bootstrap-before-commit",
+  "expire-after-rows-before-objects",
   "garbage-after-tombstones",
   "garbage-after-rows-before-objects",
 ] as const;

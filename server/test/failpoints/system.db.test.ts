@@ -99,7 +99,7 @@ test.each(["bootstrap-after-key-file", "bootstrap-before-commit"])(
 );
 
 test(
-  "a collector that is killed at either of its steps leaves what the next one finishes",
+  "a collector that is killed at any of its steps leaves what the next one finishes",
   async () => {
     await platform.worker();
     const tenantId = await openEngine(clone.database).tenant();
@@ -110,11 +110,17 @@ test(
     const jobId = await platform.submit(tenantId, { steps, outputs: ["all"] }, [await platform.put(tenantId, "in", "in")]);
     expect(await platform.ended(jobId, 30_000)).toBe("completed");
     await platform.store.put(`${tenantId}/${uuidv7()}/0/0`, Readable.from([Buffer.from("orphan")], { objectMode: false }));
-    expect(await objects()).toHaveLength(3);
+    const over = await platform.put(tenantId, "over", "x".repeat(20_000));
+    await clone.database.asSystem((transaction) =>
+      transaction.execute(sql`UPDATE files SET expires_at = now() - interval '1 second' WHERE id = ${over}::uuid`),
+    );
+    expect(await objects()).toHaveLength(4);
+    expect(await collectUntil("expire-after-rows-before-objects")).toBe("SIGKILL");
+    expect(await objects()).toHaveLength(4);
     expect(await collectUntil("garbage-after-rows-before-objects")).toBe("SIGKILL");
-    expect(await objects()).toHaveLength(3);
+    expect(await objects()).toHaveLength(4);
     expect(await collectUntil("garbage-after-tombstones")).toBe("SIGKILL");
-    expect(await objects()).toHaveLength(3);
+    expect(await objects()).toHaveLength(4);
     await expectConsistent(clone.database, platform.storeFolder);
     expect(await objects()).toEqual([]);
     expect(await platform.outputs(tenantId, jobId)).toHaveLength(1);

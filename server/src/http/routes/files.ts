@@ -1,5 +1,4 @@
 import { FileResource, Page } from "@filemill/contract/files.ts";
-import { decodeId } from "@filemill/contract/ids.ts";
 import { FileStatus } from "@filemill/contract/status.ts";
 import { Timestamp } from "@filemill/contract/timestamp.ts";
 import type { FastifyPluginAsync } from "fastify";
@@ -9,6 +8,7 @@ import { notFound } from "../../errors.ts";
 import { readManifests } from "../../outputs/content.ts";
 import { deleteFile } from "../../uploads/delete-file.ts";
 import { findFile, listFiles } from "../../uploads/find-files.ts";
+import { fileId } from "../file-id.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { fileResource } from "../file-answers.ts";
 import { metadataOf } from "../metadata-query.ts";
@@ -102,11 +102,4 @@ export function filesRoutes(services: Services): FastifyPluginAsync {
       },
     });
   };
-}
-
-/** A text that is no id of a file answers as an id that is not there. */
-function fileId(text: string): string {
-  const id = decodeId("file", text);
-  if (id === undefined) throw notFound("file", text);
-  return id;
 }

@@ -1,5 +1,5 @@
 import { JobAccepted } from "@filemill/contract/jobs.ts";
-import { UploadAnswer } from "@filemill/contract/files.ts";
+import { ExpiresAt, UploadAnswer } from "@filemill/contract/files.ts";
 import { encodeId } from "@filemill/contract/ids.ts";
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
@@ -43,7 +43,7 @@ export function uploadRoutes(services: Services): FastifyPluginAsync {
           schema: {
             summary: "Send files as multipart/form-data, and run a pipeline over them",
             description:
-              "Parts named `file`; optional fields `pipeline` (a name, or a document as JSON), `params` and `metadata` (JSON). 202 with a pipeline, else 201. Of a path in a file name only the last part is kept. A part's Content-Digest and Repr-Digest are checked.",
+              "Parts named `file`; optional fields `pipeline` (a name, or a document as JSON), `params` and `metadata` (JSON), `expires_at`. 202 with a pipeline, else 201. Of a path in a file name only the last part is kept. A part's Content-Digest and Repr-Digest are checked.",
             consumes: ["multipart/form-data"],
             tags: ["files"],
             headers: IdempotencyHeader,
@@ -84,10 +84,10 @@ export function uploadRoutes(services: Services): FastifyPluginAsync {
           schema: {
             summary: "Send one file as the body, as curl -T does",
             description:
-              "The name is kept as it is. metadata.<key>=<value> in the query adds metadata. Content-Digest and Repr-Digest (sha-256, sha-512) are checked, also as trailers.",
+              "The name is kept as it is. metadata.<key>=<value> in the query adds metadata, expires_at a time when the file ends. Content-Digest and Repr-Digest (sha-256, sha-512) are checked, also as trailers.",
             tags: ["files"],
             params: z.object({ name: z.string() }),
-            querystring: z.looseObject({}),
+            querystring: z.looseObject({ expires_at: ExpiresAt.optional() }),
             headers: IdempotencyHeader,
             response: { 201: UploadAnswer },
           },
@@ -102,6 +102,7 @@ export function uploadRoutes(services: Services): FastifyPluginAsync {
             tenantId,
             name: fileName(request.params.name),
             metadata: metadataOf(request.query),
+            ...(request.query.expires_at !== undefined && { expiresAt: new Date(request.query.expires_at) }),
             maxBytes: limits.maxFileBytes,
             allowedTypes: limits.allowedTypes,
             release: freeChunk,
