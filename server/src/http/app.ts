@@ -1,12 +1,13 @@
 import { randomUUID } from "node:crypto";
 import fastify, { type FastifyBaseLogger, type FastifyInstance } from "fastify";
 import { serializerCompiler, validatorCompiler } from "fastify-type-provider-zod";
+import { createBadRequests } from "./bad-requests.ts";
 import { authenticate } from "./authenticate.ts";
 import { readBodies } from "./bodies.ts";
 import { checkQueries } from "./check-queries.ts";
 import { describeApi } from "./openapi.ts";
 import { parseJsonBodies } from "./json-bodies.ts";
-import { answerBadRequest, renderErrors, renderFrameworkError } from "./render-error.ts";
+import { renderErrors, renderFrameworkError } from "./render-error.ts";
 import { measureRequests } from "./measure-requests.ts";
 import { overrideMethod } from "./method-override.ts";
 import { decorateWithReservations } from "./reserve-room.ts";
@@ -43,6 +44,7 @@ const HEADERS_TIMEOUT_MS = 20_000;
  * limited is the time to send the headers, and silence on the socket.
  */
 export async function buildApp(services: Services, options: AppOptions = {}): Promise<FastifyInstance> {
+  const badRequests = createBadRequests();
   const app = fastify({
     // Fastify's own, narrower type: with pino's in its place, every plugin would have to name it.
     loggerInstance: services.log satisfies FastifyBaseLogger as FastifyBaseLogger,
@@ -57,10 +59,11 @@ export async function buildApp(services: Services, options: AppOptions = {}): Pr
     routerOptions: { maxParamLength: 4_096 },
     forceCloseConnections: "idle",
     frameworkErrors: renderFrameworkError,
-    clientErrorHandler: answerBadRequest,
+    clientErrorHandler: badRequests.answer,
   });
   const { onRoute } = options;
   if (onRoute) app.addHook("onRoute", ({ method, url }) => onRoute({ method, url }));
+  badRequests.watch(app.server);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   renderErrors(app);

@@ -1,5 +1,4 @@
 import { STATUS_CODES } from "node:http";
-import type { Socket } from "node:net";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { PROBLEM_STATUS, type Problem as ProblemBody, type ProblemCode } from "@filemill/contract/errors.ts";
@@ -32,17 +31,6 @@ export function renderFrameworkError(error: Error, request: FastifyRequest, repl
   answer(toProblem(error), error, request, reply);
 }
 
-/** For what Node's parser refuses: bytes that are no request, so that there is nobody to log and no framework to answer. */
-export function answerBadRequest(error: Error, socket: Socket): void {
-  if (codeOf(error) === "ECONNRESET" || socket.destroyed) return;
-  const problem = new Problem("validation_failed", "This is not a valid HTTP request.");
-  const body = JSON.stringify(bodyOf(problem));
-  const status = PROBLEM_STATUS[problem.code];
-  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n`;
-  if (socket.writable) socket.write(head + body);
-  socket.destroySoon();
-}
-
 /** What a caller is told about an error. Everything that nobody foresaw is `internal`, without its text. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
@@ -70,7 +58,7 @@ function answer(problem: Problem, error: unknown, request: FastifyRequest, reply
     .send(body);
 }
 
-function bodyOf(problem: Problem): ProblemBody {
+export function bodyOf(problem: Problem): ProblemBody {
   const status = PROBLEM_STATUS[problem.code];
   return {
     type: "about:blank",
@@ -97,6 +85,7 @@ const FASTIFY_PROBLEMS: Readonly<Record<string, readonly [ProblemCode, string]>>
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ["length_mismatch", "The body is not as long as Content-Length says."],
   FST_ERR_CTP_INVALID_JSON_BODY: ["validation_failed", "The body is not valid JSON."],
   FST_ERR_CTP_EMPTY_JSON_BODY: ["validation_failed", "The body is empty; it has to be JSON."],
+  FST_ERR_MAX_PARAM_LENGTH: ["validation_failed", "A part of the path is too long."],
   FST_ERR_BAD_URL: ["validation_failed", "The path is not valid percent-encoding of UTF-8."],
 };
 

@@ -38,6 +38,8 @@ export function bulkRoutes(services: Services): FastifyPluginAsync {
       scope.withTypeProvider<ZodTypeProvider>().post(
         "/files/bulk",
         {
+          // A tar that is packed and a tar in a coding are the same bytes.
+          config: { contentCodings: ["gzip", "x-gzip", "zstd"] },
           // Before the body is asked for; how much it will unpack to is only known as it comes.
           onRequest: async (request) => refuseFull(request.principal.tenantId),
           schema: {
