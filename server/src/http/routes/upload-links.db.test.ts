@@ -3,12 +3,14 @@ import { once } from "node:events";
 import { request as ask } from "node:http";
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
+import { encodeId } from "@filemill/contract/ids.ts";
 import type { FastifyInstance } from "fastify";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { keptBy } from "../../../test/kept.ts";
 import { answerOf, startTestApp, type TestApp, type TestTenant } from "../../../test/test-app.ts";
 import { sql } from "../../db/sql.ts";
 import { installFailpoint } from "../../failpoint.ts";
+import { readLink, signLink, type LinkClaims } from "../../link-token.ts";
 import { buildApp } from "../app.ts";
 
 let app: TestApp;
@@ -100,6 +102,34 @@ describe("an upload link", () => {
     ]);
     expect(JSON.stringify(body)).toContain("file_");
   });
+});
+
+test("a link that is altered in any field, signed or not, is none", async () => {
+  const { url } = await makeLink({ max_size: "1kB" });
+  const other = await makeLink();
+  const token = url.slice(url.lastIndexOf("/") + 1);
+  const claims = readLink(token)?.claims;
+  if (claims === undefined) throw new Error("not a link");
+  const stranger = await app.tenant();
+  const { key } = await app.services.keys.purposeKey(tenant.id, "presign");
+  const changes: Partial<LinkClaims>[] = [
+    ...[{ tenant: encodeId("tenant", stranger.id) }, { object: other.id }, { object: other.id.replace("link_", "file_") }],
+    ...[{ version: "ab" }, { method: "GET" as const }, { exp: 1 }, { max: 2_000 }, { epoch: 1 }, { kid: 2 }],
+  ];
+  const before = await keptBy(app);
+  for (const change of changes) {
+    const changed = signLink({ ...claims, ...change }, key);
+    const unsigned = `${changed.split(".")[0]}.${token.split(".")[1]}`;
+    for (const each of [changed, unsigned]) {
+      const sent = await put(`${app.url}/api/v1/links/${each}`, "x");
+      expect([sent.status, sent.body.code], JSON.stringify(change)).toEqual([404, "not_found"]);
+    }
+  }
+  // All fields as they are, and another's signature.
+  const [payload] = token.split(".");
+  expect((await put(`${app.url}/api/v1/links/${payload}.${signLink(claims, randomBytes(32)).split(".")[1]}`, "x")).status).toBe(404);
+  expect(await keptBy(app)).toEqual(before);
+  expect((await put(url, "x")).status).toBe(201);
 });
 
 describe("nothing is stored, and the link stays good, where", () => {
