@@ -1,7 +1,7 @@
-import { readdir, readFile } from "node:fs/promises";
 import { expect } from "vitest";
 import { checkStore } from "./check-store.ts";
 import type { Verdict } from "./checker.ts";
+import { childOf } from "./child-of.ts";
 import { until } from "./conditions.ts";
 import { intend } from "./load-client.ts";
 import { play } from "./scenario.ts";
@@ -68,15 +68,4 @@ export async function killedApi(uploads: number, { collect = false }: { collect?
     await site.startApi({ FILEMILL_GARBAGE_GRACE: "1s" });
     await until("no object without a row is left", COLLECTED_WITHIN_MS, async () => (await checkStore(site)).orphans === 0);
   });
-}
-
-/** The process that has this parent and this module on its command line. */
-async function childOf(parent: number, module: string): Promise<number | undefined> {
-  for (const name of await readdir("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    const stat = await readFile(`/proc/${name}/stat`, "utf8").catch(() => "");
-    if (Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]) !== parent) continue;
-    if ((await readFile(`/proc/${name}/cmdline`, "utf8").catch(() => "")).includes(module)) return Number(name);
-  }
-  return undefined;
 }
