@@ -10,6 +10,8 @@ import { beginBulk } from "../../uploads/bulk/begin-bulk.ts";
 import { isBulkId } from "../../uploads/bulk/bulk-id.ts";
 import { listBulk } from "../../uploads/bulk/list-bulk.ts";
 import { openArchive } from "../../uploads/bulk/open-archive.ts";
+import { openVerified } from "../../uploads/bulk/verified-archive.ts";
+import { claimsOf } from "../../uploads/digest-fields.ts";
 import { receiveBulk, type ReceivedBulk } from "../../uploads/bulk/receive-bulk.ts";
 import { MAX_BULK_JOB_FILES, submitBulk, type SubmittedBulk } from "../../uploads/bulk/submit-bulk.ts";
 import { fileResource, fileSummary } from "../file-answers.ts";
@@ -116,7 +118,9 @@ export function bulkRoutes(services: Services): FastifyPluginAsync {
     const { maxEntries, maxTotalBytes, spoolFolder } = limits.bulk;
     // Leaving early must not destroy the request: its socket still has to carry the answer.
     const body: AsyncIterable<Buffer> = request.raw.iterator({ destroyOnReturn: false });
-    const archive = await openArchive(body, { folder: spoolFolder, maxBytes: limits.maxFileBytes, maxEntries });
+    const spool = { folder: spoolFolder, maxBytes: limits.maxFileBytes, maxEntries };
+    const digests = claimsOf({ headers: request.headers });
+    const archive = await (digests ? openVerified(body, { ...spool, digests }) : openArchive(body, spool));
     try {
       return await receiveBulk(archive, {
         ...bulk,

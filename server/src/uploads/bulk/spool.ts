@@ -25,8 +25,7 @@ export async function spool(
     await unlink(path);
     for await (const chunk of content) {
       sizeBytes += chunk.length;
-      if (sizeBytes > maxBytes)
-        throw new Problem("file_too_large", `A zip may have at most ${maxBytes} bytes here. Send a tar, or several.`);
+      if (sizeBytes > maxBytes) throw tooLarge(maxBytes);
       await handle.writeFile(chunk);
     }
     return { handle, sizeBytes };
@@ -34,6 +33,13 @@ export async function spool(
     await handle.close();
     throw full(error);
   }
+}
+
+function tooLarge(maxBytes: number): Problem {
+  return new Problem(
+    "file_too_large",
+    `A zip, or a tar with a digest, may have at most ${maxBytes} bytes here. Send a tar without one, or several.`,
+  );
 }
 
 function full(error: unknown): unknown {
