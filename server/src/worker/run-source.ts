@@ -3,7 +3,7 @@ import type { EntryOutcome } from "../jobs/advance/outcome.ts";
 import { JobsCancelled } from "../jobs/advance/stage-rows.ts";
 import { sweepTasks } from "../jobs/cancel.ts";
 import { forgetList, readSourceJob, type SourceJob } from "../jobs/sources/collection.ts";
-import { commitPage } from "../jobs/sources/commit-page.ts";
+import { commitPage, waitIfAhead } from "../jobs/sources/commit-page.ts";
 import { SourceError, type SourcePage } from "../jobs/sources/source.ts";
 import type { Plan } from "../jobs/plan.ts";
 import { failpoint } from "../failpoint.ts";
@@ -53,12 +53,14 @@ interface Listing extends SourceTask {
 /** Undefined when the source has ended. */
 async function listPages(services: TaskServices, listing: Listing, signal: AbortSignal): Promise<TaskEnd | undefined> {
   const { task, job } = listing;
+  const { workerId } = services;
+  if ((await services.database.asSystem((transaction) => waitIfAhead(transaction, { task, workerId }))) === "waits") return "committed";
   const source = await services.sources.open({ tenantId: task.tenantId, jobId: task.jobId, spec: job.spec });
   for await (const page of source.pages(job.cursor ?? undefined, signal)) {
     signal.throwIfAborted();
     refuseTooMany(listing, page);
     const committed = await services.database.asSystem((transaction) =>
-      commitPage(transaction, { task: listing.task, plan: listing.plan, workerId: services.workerId, kind: job.spec.kind, page }),
+      commitPage(transaction, { task: listing.task, plan: listing.plan, workerId, kind: job.spec.kind, page }),
     );
     await failpoint("source-page-after-commit");
     if (!committed) return "not_ours";

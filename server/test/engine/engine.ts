@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { v7 as uuidv7 } from "uuid";
+import type { JobSource } from "@filemill/contract/source.ts";
 import type { Database } from "../../src/db/database.ts";
 import { sql } from "../../src/db/sql.ts";
 import type { EntryOutcome, FinishedTask, TaskOutcome } from "../../src/jobs/advance/outcome.ts";
@@ -17,7 +18,7 @@ export interface Engine {
   tenant(options?: { weight?: number; maxRunning?: number }): Promise<string>;
   /** Input files as rows only; nothing here reads bytes. */
   files(tenantId: string, count: number, sizeBytes?: number): Promise<string[]>;
-  submit(tenantId: string, plan: Plan, files: readonly string[], options?: { priority?: number }): Promise<string>;
+  submit(tenantId: string, plan: Plan, files: readonly string[], options?: { priority?: number; source?: JobSource }): Promise<string>;
   claim(options?: { workerId?: string; lane?: string; want?: number; cursor?: Cursor }): Promise<readonly ClaimedTask[]>;
   /** Ends tasks as a worker would; the ids of those that the fence let through. */
   settle(tasks: readonly ClaimedTask[], outcome: (task: ClaimedTask) => TaskOutcome, workerId?: string): Promise<Set<string>>;
@@ -53,6 +54,7 @@ export function openEngine(database: Database): Engine {
           tenantId,
           pipeline: { name: "test", version: null, document: { steps: {} }, params: {}, plan },
           inputs: files.map((fileId) => ({ fileId, sizeBytes: 10 })),
+          ...(options.source && { source: options.source }),
           priority: options.priority ?? 0,
           metadata: {},
         }),

@@ -12,7 +12,7 @@ const MAX_OPEN_TASKS = 2_000;
 /** The most items that an open source is ahead of any stage which takes them one by one (jobs/job-progress.ts). */
 export const MOST_AHEAD = MAX_OPEN_ITEMS + MAX_PAGE;
 
-/** Is there enough to do, so that the source waits? The job's stage rows are locked, and written. */
+/** Is there enough to do, so that the source waits? */
 export async function isFarAhead(transaction: Transaction, jobId: string): Promise<boolean> {
   const [row] = await transaction.query<{ items: number; tasks: number }>(sql`
     SELECT coalesce(sum(items_in - items_succeeded - items_skipped - items_dead - items_moved) FILTER (WHERE kind = 'map'), 0)::bigint AS items,

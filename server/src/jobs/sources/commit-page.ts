@@ -61,6 +61,17 @@ export async function commitPage(transaction: Transaction, commit: PageToCommit)
   return { lanes, items: items.length, paused: delayMs !== undefined };
 }
 
+/** Before a page is listed: hands the task back where there is enough to do. Does nothing where it is not held any more. */
+export async function waitIfAhead(
+  transaction: Transaction,
+  { task, workerId }: { task: ClaimedTask; workerId: string },
+): Promise<"waits" | "goes_on"> {
+  if (!(await isFarAhead(transaction, task.jobId))) return "goes_on";
+  const held = await hold(transaction, workerId, [{ taskId: task.id, epoch: task.epoch }]);
+  if (held.has(task.id)) await pause(transaction, { taskId: task.id, delayMs: AHEAD_PAUSE_MS });
+  return "waits";
+}
+
 /** Tells objects apart without keeping the address, which may hold a signature. */
 export function identityOf(kind: SourceKind, location: string): Buffer {
   return createHash("sha256").update(`${kind}\n${location}`).digest();
