@@ -4,6 +4,7 @@ import { doctor } from "./doctor/doctor.ts";
 import { EXIT_CODES_HELP } from "./exit.ts";
 import { filesGet } from "./files/get.ts";
 import { filesLineage } from "./files/lineage.ts";
+import { filesLink } from "./files/link.ts";
 import { filesList } from "./files/list.ts";
 import { filesPut } from "./files/put.ts";
 import { filesRemove } from "./files/rm.ts";
@@ -12,6 +13,11 @@ import { jobsList } from "./jobs/list.ts";
 import { jobsRetry } from "./jobs/retry.ts";
 import { jobsShow } from "./jobs/show.ts";
 import { jobsWatch } from "./jobs/watch.ts";
+import { keysRotate } from "./keys/rotate.ts";
+import { keysStatus } from "./keys/status.ts";
+import { linksCreate } from "./links/create.ts";
+import { linksRevoke } from "./links/revoke.ts";
+import { linksShow } from "./links/show.ts";
 import { pipelinesLint } from "./pipelines/lint.ts";
 import { pipelinesList } from "./pipelines/list.ts";
 import { pipelinesPut } from "./pipelines/put.ts";
@@ -42,8 +48,8 @@ export function createProgram(context: Context): Command {
   program.addCommand(
     noun(
       "files",
-      "upload, list, download, delete",
-      [filesPut, filesList, filesGet, filesRemove, filesLineage].map((make) => make(context)),
+      "upload, list, download, link to, delete",
+      [filesPut, filesList, filesGet, filesRemove, filesLink, filesLineage].map((make) => make(context)),
     ),
   );
   program.addCommand(
@@ -51,6 +57,20 @@ export function createProgram(context: Context): Command {
       "jobs",
       "look at jobs and steer them",
       [jobsList, jobsShow, jobsWatch, jobsCancel, jobsRetry].map((make) => make(context)),
+    ),
+  );
+  program.addCommand(
+    noun(
+      "keys",
+      "rotate encryption keys and see how they are wrapped",
+      [keysStatus, keysRotate].map((make) => make(context)),
+    ),
+  );
+  program.addCommand(
+    noun(
+      "links",
+      "let somebody send a file without a key, and take links back",
+      [linksCreate, linksShow, linksRevoke].map((make) => make(context)),
     ),
   );
   program.addCommand(
