@@ -7,6 +7,7 @@ import { requireMigrated } from "../src/db/require-migrated.ts";
 import { installFailpoint } from "../src/failpoint.ts";
 import { buildApp } from "../src/http/app.ts";
 import { startGarbageRounds } from "../src/lifecycle/garbage-rounds.ts";
+import { startScrubRounds } from "../src/lifecycle/scrub-rounds.ts";
 import { laneBacklog } from "../src/jobs/queries-tasks.ts";
 import { loadCatalogue } from "../src/processors/catalogue.ts";
 import { READY_CHANNEL } from "../src/queue/postgres-dispatch.ts";
@@ -72,9 +73,14 @@ await runProcess(
     const quotas = openQuotas({ database, log, onRefused: () => metrics.quotaRefused() });
     shutdown.add("reservations", () => quotas.close());
 
+    const contents = createContentStore({ stores, keys: createContentKeys(keys.tenantKeys) });
+    const { scrubCycleMs: cycleMs } = config.storage;
+    const scrub = startScrubRounds({ database, contents, cycleMs, log, onChecked: (file) => metrics.scrubbed(file) });
+    shutdown.add("the scrub", () => scrub.close());
+
     const app = await buildApp({
       database,
-      contents: createContentStore({ stores, keys: createContentKeys(keys.tenantKeys) }),
+      contents,
       store,
       keys: keys.tenantKeys,
       catalogue: await loadCatalogue(config.workers.extraProcessors),

@@ -34,6 +34,7 @@ test("nothing has to be set outside production", () => {
       stores: [{ ...DISK, folder: "/home/ann/.local/share/filemill/objects" }],
       spoolFolder: "/home/ann/.local/share/filemill/spool",
       garbageGraceMs: 3_600_000,
+      scrubCycleMs: 2_592_000_000,
     },
     keys: { service: undefined, file: "/home/ann/.local/share/filemill/root.key", mayMakeFile: true, text: undefined },
     limits: {
@@ -89,6 +90,7 @@ test("every variable is read", () => {
       FILEMILL_DATABASE_ADMIN_URL: "postgres://root:b@db/mill",
       FILEMILL_STORAGE_URL: "file:///srv/my%20objects",
       FILEMILL_GARBAGE_GRACE: "2h",
+      FILEMILL_SCRUB_CYCLE: "1d",
       FILEMILL_MAX_FILE_SIZE: "50MiB",
       FILEMILL_ALLOWED_TYPES: "image/*, text/csv",
       FILEMILL_BULK_MAX_ENTRIES: "5000",
@@ -116,7 +118,12 @@ test("every variable is read", () => {
     dataFolder: "/srv/mill",
     http: { host: "0.0.0.0", port: 0, publicUrl: "https://files.example.org" },
     database: { url: "postgresql://a:b@db/mill", adminUrl: "postgres://root:b@db/mill" },
-    storage: { stores: [{ ...DISK, folder: "/srv/my objects" }], spoolFolder: "/srv/mill/spool", garbageGraceMs: 7_200_000 },
+    storage: {
+      stores: [{ ...DISK, folder: "/srv/my objects" }],
+      spoolFolder: "/srv/mill/spool",
+      garbageGraceMs: 7_200_000,
+      scrubCycleMs: 86_400_000,
+    },
     keys: { service: undefined, file: "/srv/mill/root.key", mayMakeFile: true, text: undefined },
     limits: {
       maxFileBytes: 50 * 1024 ** 2,

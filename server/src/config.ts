@@ -56,6 +56,8 @@ export interface StorageConfig {
   readonly spoolFolder: string;
   /** How old an object without a row must be to be collected as garbage. */
   readonly garbageGraceMs: number;
+  /** In which time every stored file is read and compared once. */
+  readonly scrubCycleMs: number;
 }
 
 export interface LimitsConfig {
@@ -112,6 +114,7 @@ const CLIENT_VARIABLES = ["FILEMILL_URL", "FILEMILL_KEY"];
 const LANE = /^[a-z][a-z0-9-]{0,31}$/;
 const MEDIA_TYPE_PATTERN = /^[a-z]+\/(?:\*|[a-z0-9][a-z0-9.+-]*)$/;
 const MAX_FILES_PER_REQUEST = 1_000;
+const SCRUB_CYCLE_MS = 30 * 86_400_000;
 
 /** Throws ConfigError that names every variable that is wrong, missing or unknown. An empty variable counts as not set. */
 export function readConfig(env: Environment, machine: Machine = thisMachine()): Config {
@@ -134,6 +137,7 @@ export function readConfig(env: Environment, machine: Machine = thisMachine()): 
       stores: readStores(reader, { env, dataFolder }),
       spoolFolder: join(dataFolder, "spool"),
       garbageGraceMs: reader.duration("FILEMILL_GARBAGE_GRACE") ?? 3_600_000,
+      scrubCycleMs: reader.duration("FILEMILL_SCRUB_CYCLE") ?? SCRUB_CYCLE_MS,
     },
     keys: readKeys(reader, { production, dataFolder }),
     limits: {

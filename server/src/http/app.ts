@@ -21,6 +21,7 @@ import { lineageRoutes } from "./routes/lineage.ts";
 import { pipelinesRoutes } from "./routes/pipelines.ts";
 import { processorsRoutes } from "./routes/processors.ts";
 import { queuesRoutes } from "./routes/queues.ts";
+import { scrubRoutes } from "./routes/scrub.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { uploadsRoutes } from "./routes/uploads.ts";
 import { usageRoutes } from "./routes/usage.ts";
@@ -91,6 +92,7 @@ export async function buildApp(services: Services, options: AppOptions = {}): Pr
     eventsRoutes,
     fileLifeRoutes,
     usageRoutes,
+    scrubRoutes,
     adminRoutes,
   ];
   for (const routes of versioned) await app.register(routes(services), { prefix: "/api/v1" });

@@ -1,6 +1,7 @@
 import { createWriteStream } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
+import type { FileStatus } from "@filemill/contract/status.ts";
 import type { Transaction } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import { sealOf, type SealColumns } from "../record/object-keys.ts";
@@ -17,10 +18,15 @@ export interface FileManifest extends ContentManifest {
 }
 
 /**
- * The manifests of those of these files that are stored, in no order. Inside a transaction of the tenant, or of the
- * system. Inline contents, at most 16 KiB a file, come with them.
+ * The manifests of those of these files that are stored (or have one of `statuses`), in no order. Inside a transaction of
+ * the tenant, or of the system. Inline contents, at most 16 KiB a file, come with them.
  */
-export async function readManifests(transaction: Transaction, tenantId: string, ids: readonly string[]): Promise<FileManifest[]> {
+export async function readManifests(
+  transaction: Transaction,
+  tenantId: string,
+  ids: readonly string[],
+  statuses: readonly FileStatus[] = ["stored"],
+): Promise<FileManifest[]> {
   const rows = await transaction.query<ManifestRow>(sql`
     SELECT files.id, files.tenant_id AS "tenantId", files.name, files.size_bytes AS "sizeBytes", files.sha256,
       files.media_type AS "mediaType", files.origin, files.created_at AS "createdAt", inline_objects.content AS inline,
@@ -34,7 +40,7 @@ export async function readManifests(transaction: Transaction, tenantId: string, 
         'objectId', object_id, 'kekId', kek_id, 'kekVersion', kek_version, 'wrappedDek', encode(wrapped_dek, 'hex')) ORDER BY ordinal) AS segments
       FROM segments LEFT JOIN object_keys USING (object_id, tenant_id)
       WHERE segments.file_id = files.id AND segments.tenant_id = files.tenant_id) AS parts ON true
-    WHERE files.id = ANY(${ids}::uuid[]) AND files.tenant_id = ${tenantId}::uuid AND files.status = 'stored'`);
+    WHERE files.id = ANY(${ids}::uuid[]) AND files.tenant_id = ${tenantId}::uuid AND files.status = ANY(${statuses}::text[])`);
   return rows.map(({ encoding, kekId, kekVersion, wrappedDek, segments, ...file }) => ({
     ...file,
     inlineSeal: encoding === null ? undefined : sealOf({ encoding, kekId, kekVersion, wrappedDek }),

@@ -11,6 +11,8 @@ export interface Metrics {
   /** One answered request; `route` is the pattern, never the path, which would make a series a file. */
   httpAnswered(answer: { method: string; route: string; status: number; seconds: number }): void;
   uploaded(bytes: number): void;
+  /** A stored file was read and compared: whole, missing, damaged, healed or unread. */
+  scrubbed(file: { bytes: number; result: string }): void;
   /** Something did not fit into its tenant's quota. */
   quotaRefused(): void;
   eventsDelivered(count: number): void;
@@ -65,6 +67,8 @@ export function createMetrics(): Metrics {
     "status",
   ]);
   const uploadBytes = counter("upload_bytes_total", "Content received, bytes.");
+  const scrubFiles = counter("scrub_files_total", "Stored files that were read to compare them.", ["result"]);
+  const scrubBytes = counter("scrub_bytes_total", "Content that was read to compare it, bytes.");
   const refused = counter("quota_refused_total", "Uploads and outputs that did not fit into their tenant's quota.");
   const events = counter("events_total", "Events delivered to streams.");
   const streams = gauge("event_streams", "Open event streams.");
@@ -93,6 +97,10 @@ export function createMetrics(): Metrics {
     httpAnswered: ({ method, route, status, seconds }) => httpSeconds.observe({ method, route, status: String(status) }, seconds),
     uploaded: (bytes) => uploadBytes.inc(bytes),
     quotaRefused: () => refused.inc(),
+    scrubbed({ bytes, result }) {
+      scrubFiles.inc({ result });
+      if (result !== "unread") scrubBytes.inc(bytes);
+    },
     eventsDelivered: (count) => events.inc(count),
     streamsChanged: (by) => streams.inc(by),
     taskEnded({ kind, outcome, seconds }) {
