@@ -4,6 +4,7 @@ import type { LineageAnswer, LineageDirection } from "@filemill/contract/lineage
 import type { PipelineDocument } from "@filemill/contract/pipeline.ts";
 import { FilemillError } from "./error.ts";
 import { listOf, type List, type ListQuery } from "./pages.ts";
+import { uploadResumable, type ResumableOptions, type ResumedUpload } from "./resumable.ts";
 import type { Transport } from "./transport.ts";
 
 /** A content and its name. A Blob knows its length and is read as it is sent; disk.ts makes one from a path. */
@@ -26,6 +27,8 @@ export interface RunOptions extends UploadOptions {
 export interface Files {
   /** One request a file, with its length. */
   put(upload: Upload, options?: UploadOptions): Promise<FileSummary>;
+  /** In requests that go on where one broke off, by tus; disk-resumable.ts goes on in a later process too. */
+  uploadResumable(upload: Upload, options?: ResumableOptions): Promise<ResumedUpload>;
   /** Many files in one multipart request. */
   putMany(uploads: readonly Upload[], options?: UploadOptions): Promise<FileSummary[]>;
   /** Uploads and starts a job over the files, in one request. */
@@ -68,6 +71,7 @@ export function filesOf(transport: Transport): Files {
       if (file) return file;
       throw new FilemillError({ code: "bad_answer", status: 201, detail: `The server did not say what became of "${name}".` });
     },
+    uploadResumable: (upload, options) => uploadResumable(transport, upload, options),
     async putMany(uploads, options = {}) {
       const answer = await post<UploadAnswer>(formOf(uploads, options), options.signal);
       return answer.files;

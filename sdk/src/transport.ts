@@ -14,7 +14,7 @@ export interface ConnectOptions {
 }
 
 export interface Call {
-  readonly method: "GET" | "PUT" | "POST" | "DELETE";
+  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "PATCH" | "DELETE";
   /** Below the base URL, for example `/api/v1/files`. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | undefined>> | undefined;
@@ -27,6 +27,8 @@ export interface Call {
 export interface Transport {
   /** Resolves with a 2xx (or 304) answer, body unread; rejects with FilemillError or the signal's reason. */
   send(call: Call): Promise<Response>;
+  /** As send, in one try. */
+  once(call: Call): Promise<Response>;
   /** The parsed JSON body. */
   json<T>(call: Call): Promise<T>;
   readonly retries: number;
@@ -41,15 +43,15 @@ export function createTransport(options: ConnectOptions): Transport {
 
   async function send(call: Call): Promise<Response> {
     const headers = headersOf(call, options.key);
-    for (let attempt = 0; ; attempt++) {
-      const outcome = await once(call, headers);
+    for (let tries = 0; ; tries++) {
+      const outcome = await attempt(call, headers);
       if (outcome instanceof Response) return outcome;
-      if (attempt >= retries || !mayRepeat(outcome)) throw outcome;
-      await pause(backoffMs(attempt, outcome.retryAfter), call.signal);
+      if (tries >= retries || !mayRepeat(outcome)) throw outcome;
+      await pause(backoffMs(tries, outcome.retryAfter), call.signal);
     }
   }
 
-  async function once(call: Call, headers: Headers): Promise<Response | FilemillError> {
+  async function attempt(call: Call, headers: Headers): Promise<Response | FilemillError> {
     const body = call.json === undefined ? call.content : JSON.stringify(call.json);
     let response: Response;
     try {
@@ -69,6 +71,11 @@ export function createTransport(options: ConnectOptions): Transport {
   return {
     send,
     retries,
+    async once(call) {
+      const outcome = await attempt(call, headersOf(call, options.key));
+      if (outcome instanceof Response) return outcome;
+      throw outcome;
+    },
     async json<T>(call: Call) {
       const response = await send({ ...call, headers: { accept: "application/json", ...call.headers } });
       // The server builds its answers with the schemas of contract/; T is the same schema's type.

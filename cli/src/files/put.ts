@@ -1,3 +1,4 @@
+import { memoryIn } from "@filemill/sdk/upload-memory.ts";
 import type { Command } from "commander";
 import { clientOf, type Context } from "../context.ts";
 import { pairs } from "../terminal/pairs.ts";
@@ -5,19 +6,28 @@ import { verb, type JsonOption } from "../terminal/command.ts";
 import { printResult, size, table } from "../terminal/print.ts";
 import { createProgress } from "../terminal/progress.ts";
 import { localFiles } from "./paths.ts";
-import { sendFiles } from "./send.ts";
+import { RESUMABLE_BYTES, sendFiles } from "./send.ts";
+import { uploadsFolder } from "./uploads-folder.ts";
 
 export function filesPut(context: Context): Command {
   return verb("put", "upload files, or all files of a folder")
     .argument("<paths...>", "files or folders")
     .option("-m, --metadata <key=value...>", "attach to every file")
-    .action(async (paths: string[], options: JsonOption & { metadata?: string[] }) => {
+    .option("--resume", "go on where it broke off when the same command is run again; files above 64 MiB always do")
+    .action(async (paths: string[], options: JsonOption & { metadata?: string[]; resume?: boolean }) => {
       const client = await clientOf(context);
       const files = await localFiles(paths);
       const progress = createProgress(context, { quiet: options.json === true });
       try {
         const metadata = options.metadata && pairs(options.metadata);
-        const stored = await sendFiles({ client, files, progress, signal: context.signal, metadata });
+        const stored = await sendFiles({
+          client,
+          files,
+          progress,
+          signal: context.signal,
+          metadata,
+          resumable: { above: options.resume === true ? -1 : RESUMABLE_BYTES, memory: memoryIn(uploadsFolder(context.environment)) },
+        });
         progress.stop();
         printResult(context, options, {
           json: { files: stored },
