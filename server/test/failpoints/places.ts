@@ -31,6 +31,14 @@ export const IN_A_WORKERS_LIFE = [
   "discard-before-delete",
 ] as const;
 
+/** sources.db.test.ts: listing a source and fetching what it has listed. */
+export const IN_A_SOURCE = [
+  "source-page-after-hold",
+  "source-page-before-commit",
+  "source-page-after-commit",
+  "collect-after-put-before-commit",
+] as const;
+
 /** Before the transaction is there: an upload that died here left nothing to be seen. */
 export const UPLOAD_BEFORE = [
   ...IN_EVERY_PUT,

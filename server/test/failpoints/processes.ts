@@ -25,13 +25,14 @@ const running = new Set<RealProcess>();
 
 export function startWorkerProcess(
   at: Installation,
-  options: { lanes: readonly string[]; failpoint?: string; slots?: number },
+  options: { lanes: readonly string[]; failpoint?: string; slots?: number; variables?: Record<string, string> },
 ): RealProcess {
   return start("worker", {
     ...environmentOf(at),
     FILEMILL_LANES: options.lanes.join(","),
     FILEMILL_WORKER_SLOTS: String(options.slots ?? 1),
     FAILPOINT: options.failpoint ?? "",
+    ...options.variables,
   });
 }
 
