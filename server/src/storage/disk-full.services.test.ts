@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { answerOf, startTestApp, type TestApp } from "../../test/test-app.ts";
+import { rawTar } from "../../test/tars.ts";
 import { openDiskStore } from "./disk.ts";
 import type { ObjectStore } from "./object-store.ts";
 
@@ -43,7 +44,7 @@ describe("a full disk", () => {
     await store.delete("t/second/0/0");
   });
 
-  it("is 507 with Retry-After over HTTP, for a raw body and a form, and leaves nothing", async () => {
+  it("is 507 with Retry-After over HTTP, for a raw body, a form and an archive, and leaves nothing", async () => {
     const tenant = await app.tenant();
     const content = Buffer.concat([...megabytes(12)]);
     const form = new FormData();
@@ -52,8 +53,12 @@ describe("a full disk", () => {
     for (const answer of [
       await tenant.fetch("/files/large.bin", { method: "PUT", body: content }),
       await tenant.fetch("/files", { method: "POST", body: form }),
+      await tenant.fetch("/files/bulk", { method: "POST", body: rawTar([{ name: "large.bin", content }]) }),
     ]) {
-      expect([answer.status, answer.headers.get("retry-after")]).toEqual([507, "5"]);
+      expect(
+        [answer.status, answer.headers.get("retry-after")],
+        JSON.stringify(app.logged.filter((line) => Number(line["level"]) >= 50)),
+      ).toEqual([507, "5"]);
       expect(await answerOf(answer)).toMatchObject({ code: "disk_full" });
       expect(await Array.fromAsync(store.list(""))).toEqual([]);
       expect(await temp()).toEqual([]);

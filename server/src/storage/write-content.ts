@@ -43,7 +43,8 @@ export async function writeContent(content: AsyncIterable<Buffer>, writing: Writ
       const { stream, drained } = source.cut(MAX_SEGMENT_BYTES);
       const put = putSegment(stream, { ...writing, segment: puts.length });
       puts.push(put);
-      await Promise.race([drained, put]);
+      // A store that fails ends the piece that it reads, and that end may be told first; why is told by the store.
+      await Promise.race([drained.catch(async () => void (await put)), put]);
     }
     return { segments: await Promise.all(puts) };
   } catch (error) {

@@ -9,7 +9,7 @@ import { WAYS_IN, type Sent } from "./ways-in.ts";
 
 /** What every way in says to what it does not take, and that nothing of it stays. */
 const MAX_FILE_BYTES = 500_000;
-const PNG = Buffer.concat([Buffer.from("89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489", "hex"), randomBytes(2_000)]);
+const PICTURE = Buffer.concat([Buffer.from("GIF89a"), Buffer.alloc(2_000)]);
 const TEXT = Buffer.from("words and words\n".repeat(3_000));
 
 let app: TestApp;
@@ -51,7 +51,7 @@ describe.each(ways)("$name", ({ name, send }) => {
   });
 
   it("is told of a type that is not taken, whatever its name says", async () => {
-    await refused({ content: PNG, name: "a.txt" }, { status: 415, code: "type_not_allowed" });
+    await refused({ content: PICTURE, name: "a.txt" }, { status: 415, code: "type_not_allowed" });
   });
 
   it("is told of bytes that are not those of the digest", async () => {
