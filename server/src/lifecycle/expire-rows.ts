@@ -10,12 +10,15 @@ export interface ExpiredRows {
   readonly cachedResults: number;
   /** Room that processes had reserved which died. */
   readonly reservations: number;
+  readonly uploadLinks: number;
 }
 
 const BATCH = 5_000;
 const EVENTS_KEEP_DAYS = 7;
 /** Longer than any completion can wait for the database and still be let through by its fence. */
 const TOMBSTONES_KEEP_DAYS = 7;
+/** After their end, so that who made one can look for a while what came of it. */
+const UPLOAD_LINKS_KEEP_DAYS = 30;
 
 export async function expireRows(database: Database, signal?: AbortSignal): Promise<ExpiredRows> {
   const whole = async (statement: Statement) => {
@@ -39,6 +42,10 @@ export async function expireRows(database: Database, signal?: AbortSignal): Prom
     reservations: await whole(sql`
       DELETE FROM quota_reservations WHERE id = ANY(ARRAY(
         SELECT id FROM quota_reservations WHERE lease_until < now() LIMIT ${BATCH} FOR UPDATE SKIP LOCKED))`),
+    uploadLinks: await whole(sql`
+      DELETE FROM upload_links WHERE id = ANY(ARRAY(
+        SELECT id FROM upload_links
+        WHERE expires_at < now() - ${UPLOAD_LINKS_KEEP_DAYS} * interval '1 day' ORDER BY expires_at LIMIT ${BATCH}))`),
     tombstones: await whole(sql`
       DELETE FROM files WHERE id = ANY(ARRAY(
         SELECT id FROM files
