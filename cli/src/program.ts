@@ -13,6 +13,8 @@ import { jobsList } from "./jobs/list.ts";
 import { jobsRetry } from "./jobs/retry.ts";
 import { jobsShow } from "./jobs/show.ts";
 import { jobsWatch } from "./jobs/watch.ts";
+import { keysRotate } from "./keys/rotate.ts";
+import { keysStatus } from "./keys/status.ts";
 import { linksCreate } from "./links/create.ts";
 import { linksRevoke } from "./links/revoke.ts";
 import { linksShow } from "./links/show.ts";
@@ -55,6 +57,13 @@ export function createProgram(context: Context): Command {
       "jobs",
       "look at jobs and steer them",
       [jobsList, jobsShow, jobsWatch, jobsCancel, jobsRetry].map((make) => make(context)),
+    ),
+  );
+  program.addCommand(
+    noun(
+      "keys",
+      "rotate encryption keys and see how they are wrapped",
+      [keysStatus, keysRotate].map((make) => make(context)),
     ),
   );
   program.addCommand(

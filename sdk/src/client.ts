@@ -2,6 +2,7 @@ import { pipelinesOf, processorsOf, type Pipelines, type Processors } from "./ca
 import { FilemillError } from "./error.ts";
 import { filesOf, type Files } from "./files.ts";
 import { jobsOf, type Jobs } from "./jobs.ts";
+import { keysOf, type Keys } from "./keys.ts";
 import { linksOf, type Links } from "./links.ts";
 import { createTransport, type ConnectOptions } from "./transport.ts";
 import { watch, type WatchedEvent, type WatchOptions } from "./watch.ts";
@@ -9,6 +10,8 @@ import { watch, type WatchedEvent, type WatchOptions } from "./watch.ts";
 export interface Client {
   readonly files: Files;
   readonly jobs: Jobs;
+  /** For operators. */
+  readonly keys: Keys;
   readonly links: Links;
   readonly pipelines: Pipelines;
   readonly processors: Processors;
@@ -29,6 +32,7 @@ export function connect(options: ConnectOptions): Client {
   return {
     files: filesOf(transport),
     jobs: jobsOf(transport),
+    keys: keysOf(transport),
     links: linksOf(transport),
     pipelines: pipelinesOf(transport),
     processors: processorsOf(transport),

@@ -7,6 +7,8 @@ import { requireMigrated } from "../src/db/require-migrated.ts";
 import { installFailpoint } from "../src/failpoint.ts";
 import { buildApp } from "../src/http/app.ts";
 import { startGarbageRounds } from "../src/lifecycle/garbage-rounds.ts";
+import { createKeyAdmin } from "../src/lifecycle/keys/key-admin.ts";
+import { startKeyRounds } from "../src/lifecycle/keys/key-rounds.ts";
 import { startScrubRounds } from "../src/lifecycle/scrub-rounds.ts";
 import { laneBacklog } from "../src/jobs/queries-tasks.ts";
 import { loadCatalogue } from "../src/processors/catalogue.ts";
@@ -53,6 +55,9 @@ await runProcess(
     if (newKey !== undefined) log.info({ keyFile }, "the first API key was made");
 
     const keys = await openKeys(database, config.keys);
+    const contentKeys = createContentKeys(keys.tenantKeys);
+    const keyRounds = startKeyRounds({ database, provider: keys.provider, contentKeys, log });
+    shutdown.add("the wrapping of keys", () => keyRounds.close());
     const stores = await openStores(config.storage.stores, config.storage);
     shutdown.add("the stores", () => stores.close());
     const store = everyStore(stores);
@@ -73,7 +78,7 @@ await runProcess(
     const quotas = openQuotas({ database, log, onRefused: () => metrics.quotaRefused() });
     shutdown.add("reservations", () => quotas.close());
 
-    const contents = createContentStore({ stores, keys: createContentKeys(keys.tenantKeys) });
+    const contents = createContentStore({ stores, keys: contentKeys });
     const { scrubCycleMs: cycleMs } = config.storage;
     const scrub = startScrubRounds({ database, contents, cycleMs, log, onChecked: (file) => metrics.scrubbed(file) });
     shutdown.add("the scrub", () => scrub.close());
@@ -83,6 +88,7 @@ await runProcess(
       contents,
       store,
       keys: keys.tenantKeys,
+      keyAdmin: createKeyAdmin({ database, provider: keys.provider, rounds: keyRounds }),
       catalogue: await loadCatalogue(config.workers.extraProcessors),
       log,
       metrics,

@@ -11,7 +11,7 @@ import { openDiskStore } from "../src/storage/disk.ts";
 import { createMetrics } from "../src/telemetry/metrics.ts";
 import { openQuotas } from "../src/tenants/quotas.ts";
 import { contentsWith } from "./contents-in.ts";
-import { keysFor } from "./tenant-keys.ts";
+import { keyAdminFor, keysFor } from "./tenant-keys.ts";
 
 const [url = "", folder = ""] = process.argv.slice(2);
 const database = openDatabase({ url, applicationName: "large-transfer" });
@@ -24,6 +24,7 @@ const app = await buildApp({
   contents: contentsWith(store, keys),
   store,
   keys,
+  keyAdmin: keyAdminFor(database),
   catalogue: await loadCatalogue(),
   log,
   metrics,

@@ -17,7 +17,7 @@ import { createMetrics } from "../src/telemetry/metrics.ts";
 import { createKey } from "../src/tenants/api-keys.ts";
 import { openQuotas } from "../src/tenants/quotas.ts";
 import { contentsWith } from "./contents-in.ts";
-import { keysFor } from "./tenant-keys.ts";
+import { keyAdminFor, keysFor } from "./tenant-keys.ts";
 import { cloneDatabase, type ClonedDatabase } from "./database.ts";
 
 /** The whole API on a database and a disk store of its own, listening on a free port. */
@@ -83,6 +83,7 @@ export async function startTestApp(
     contents: contentsWith(store, keys),
     store,
     keys,
+    keyAdmin: keyAdminFor(cloned.database),
     catalogue: await loadCatalogue(),
     log,
     metrics,

@@ -16,6 +16,7 @@ import { eventsRoutes } from "./routes/events.ts";
 import { fileLifeRoutes } from "./routes/file-life.ts";
 import { filesRoutes } from "./routes/files.ts";
 import { jobsRoutes } from "./routes/jobs.ts";
+import { keysRoutes } from "./routes/keys.ts";
 import { linksRoutes } from "./routes/links.ts";
 import { lineageRoutes } from "./routes/lineage.ts";
 import { pipelinesRoutes } from "./routes/pipelines.ts";
@@ -94,6 +95,7 @@ export async function buildApp(services: Services, options: AppOptions = {}): Pr
     usageRoutes,
     scrubRoutes,
     adminRoutes,
+    keysRoutes,
   ];
   for (const routes of versioned) await app.register(routes(services), { prefix: "/api/v1" });
   return app;

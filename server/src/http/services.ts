@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { Database } from "../db/database.ts";
+import type { KeyAdmin } from "../lifecycle/keys/key-admin.ts";
 import type { Catalogue } from "../processors/catalogue.ts";
 import type { Status } from "../status/status.ts";
 import type { ContentStore } from "../storage/content-store.ts";
@@ -16,6 +17,7 @@ export interface Services {
   readonly store: EveryStore;
   /** Keys that are derived from the tenants', for one purpose each. */
   readonly keys: TenantKeys;
+  readonly keyAdmin: KeyAdmin;
   readonly catalogue: Catalogue;
   /** Where clients reach us, without a slash at the end; undefined: where they reached us. */
   readonly publicUrl?: string | undefined;
