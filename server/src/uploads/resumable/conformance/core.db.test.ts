@@ -150,6 +150,22 @@ describe("tus core: PATCH", () => {
     expect(back.equals(content)).toBe(true);
   });
 
+  it("on a connection that falls silent is closed, and keeps what came", async () => {
+    const impatient = await startTestApp({ options: { idleTimeoutMs: 300 } });
+    try {
+      const { key } = await impatient.tenant();
+      const there = tusAt(impatient.url, key);
+      const { url } = await there.create({ "upload-length": "100000" });
+      const { request } = there.open(url, 0, { "content-length": "100000" });
+      const closed = new Promise((resolve) => void request.on("error", () => undefined).once("close", resolve));
+      request.write(randomBytes(60_000));
+      await closed;
+      expect((await there.head(url)).headers["upload-offset"]).toBe("60000");
+    } finally {
+      await impatient.close();
+    }
+  });
+
   it("in pieces without Content-Length is taken as it comes", async () => {
     const url = await begin(6);
     const { request, answer } = tus.open(url, 0);
