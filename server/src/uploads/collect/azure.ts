@@ -101,7 +101,8 @@ async function* listPages({ context, container, prefix, marker, signal }: Listin
 }
 
 function inputOf({ name, properties }: BlobItem, containerUrl: string): SourceInput {
-  const { contentLength: sizeBytes, etag, lastModified: modifiedAt } = properties;
+  const { contentLength: sizeBytes, lastModified: modifiedAt } = properties;
+  const etag = bare(properties.etag);
   return { location: locationOf(name, containerUrl), name: objectName(name), sizeBytes, etag, modifiedAt };
 }
 
@@ -129,5 +130,10 @@ async function openBlob(container: ContainerClient, { name, signal }: { name: st
     });
   const { readableStreamBody: body, etag, lastModified: modifiedAt, contentLength: length } = answer;
   if (!(body instanceof Readable)) throw new SourceError("source_unavailable", "external", "The store answered without a body.");
-  return { body, etag, modifiedAt, length, explain: explainSdk };
+  return { body, etag: etag === undefined ? undefined : bare(etag), modifiedAt, length, explain: explainSdk };
+}
+
+/** Lists give ETags without the quotes that headers have. */
+function bare(etag: string): string {
+  return etag.replace(/^"(.*)"$/, "$1");
 }

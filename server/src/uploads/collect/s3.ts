@@ -38,7 +38,20 @@ async function placeOf(context: SourceContext<S3Source>): Promise<NamedS3> {
   const { from, bucket, endpoint, region } = context.spec;
   if (from !== undefined) return await namedSource(context, { name: from, kind: "s3" });
   if (bucket === undefined) throw new SourceError("source_refused", "bad_input", "The source names neither `from` nor a bucket.");
+  if (endpoint !== undefined && !isPlainEndpoint(endpoint)) {
+    throw new SourceError(
+      "source_refused",
+      "bad_input",
+      "The endpoint must be a URL such as https://s3.example.org, without a user in it.",
+    );
+  }
   return { kind: "s3", tenants: "*", bucket, prefix: "", endpoint, region, credentials: undefined, anonymous: true };
+}
+
+function isPlainEndpoint(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const url = new URL(text);
+  return ["http:", "https:"].includes(url.protocol) && url.username === "" && url.password === "" && url.search === "";
 }
 
 function clientOf({ dialers, spec }: SourceContext<S3Source>, place: NamedS3): S3Client {
