@@ -23,7 +23,7 @@ export interface ServedContent {
  * Headers that keep users' content from acting as a page of ours: always an attachment, never sniffed, never with an
  * origin, never kept by a cache.
  */
-const INERT_HEADERS = {
+export const INERT_HEADERS = {
   "x-content-type-options": "nosniff",
   "content-security-policy": "default-src 'none'; sandbox",
   "cross-origin-resource-policy": "same-origin",

@@ -5,6 +5,7 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { getJob } from "../../jobs/queries.ts";
 import { pageOutputs } from "../../jobs/queries-outputs.ts";
 import { readManifests } from "../../outputs/content.ts";
+import { INERT_HEADERS } from "../../outputs/serve.ts";
 import { zipFiles, type ZipEntry } from "../../outputs/zip-files.ts";
 import { jobId, JobParams } from "../job-id.ts";
 import type { Services } from "../services.ts";
@@ -33,7 +34,7 @@ export function jobOutputsRoutes(services: Services): FastifyPluginAsync {
         );
         return reply
           .type("application/zip")
-          .header("cache-control", "private, no-store")
+          .headers(INERT_HEADERS)
           .header("content-disposition", contentDisposition(`${pipeline.name}-${request.params.id}.zip`, { type: "attachment" }))
           .send(zipFiles(entriesOf(services, job), contents, gone.signal));
       },
