@@ -7,8 +7,8 @@ import { pipeline } from "node:stream/promises";
 import type { FileSummary } from "@filemill/contract/files.ts";
 import type { Client } from "./client.ts";
 import { FilemillError } from "./error.ts";
-import type { Upload } from "./files.ts";
 import { makeFolder } from "./make-folder.ts";
+import type { Upload } from "./upload.ts";
 
 /**
  * A file on disk as something to upload: nothing is read before it is sent, and then piece by piece.

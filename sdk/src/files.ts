@@ -1,11 +1,11 @@
 import type { FileResource, FileSummary, Metadata, UploadAnswer } from "@filemill/contract/files.ts";
 import type { JobAccepted } from "@filemill/contract/jobs.ts";
 import type { LineageAnswer, LineageDirection } from "@filemill/contract/lineage.ts";
-import type { PipelineDocument } from "@filemill/contract/pipeline.ts";
 import { FilemillError } from "./error.ts";
 import { listOf, type List, type ListQuery } from "./pages.ts";
 import { uploadResumable, type ResumableOptions, type ResumedUpload } from "./resumable.ts";
 import type { Transport } from "./transport.ts";
+import type { RunOptions, Upload, UploadOptions } from "./upload.ts";
 
 /** A content and its name. A Blob knows its length and is read as it is sent; disk.ts makes one from a path. */
 export interface Upload {

@@ -1,8 +1,9 @@
 import type { FileResource } from "@filemill/contract/files.ts";
 import { FilemillError } from "./error.ts";
-import type { RunOptions, Upload, UploadOptions } from "./files.ts";
+
 import { backoffMs, pause } from "./pause.ts";
 import type { Transport } from "./transport.ts";
+import type { RunOptions, Upload, UploadOptions } from "./upload.ts";
 
 export interface ResumableOptions extends UploadOptions, Partial<Pick<RunOptions, "pipeline" | "params">> {
   /** Path of an upload that was begun before: goes on with it, where it is still there and as long as this content. */

@@ -8,7 +8,7 @@ import { tooLarge } from "../receive.ts";
 import { startChecksum, type Checksum } from "./checksum.ts";
 import { hashAtOnce, hashInParts, type ContentHash } from "./content-hash.ts";
 import { finishUpload, type Finished } from "./finish.ts";
-import { openBody, type IncomingBody } from "./incoming-body.ts";
+import { openBody } from "./incoming-body.ts";
 import type { HeldUpload } from "./locks.ts";
 import { lostLock, recordProgress } from "./progress-rows.ts";
 import { MAX_SEGMENTS } from "./protocol.ts";
