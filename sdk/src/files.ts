@@ -7,23 +7,6 @@ import { uploadResumable, type ResumableOptions, type ResumedUpload } from "./re
 import type { Transport } from "./transport.ts";
 import type { RunOptions, Upload, UploadOptions } from "./upload.ts";
 
-/** A content and its name. A Blob knows its length and is read as it is sent; disk.ts makes one from a path. */
-export interface Upload {
-  readonly name: string;
-  readonly content: Blob;
-}
-
-export interface UploadOptions {
-  readonly metadata?: Metadata | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-export interface RunOptions extends UploadOptions {
-  /** The name of a pipeline or a document. */
-  readonly pipeline: string | PipelineDocument;
-  readonly params?: Readonly<Record<string, unknown>> | undefined;
-}
-
 export interface Files {
   /** One request a file, with its length. */
   put(upload: Upload, options?: UploadOptions): Promise<FileSummary>;
