@@ -93,3 +93,14 @@ export const AROUND = [
   "garbage-after-tombstones",
   "garbage-after-rows-before-objects",
 ] as const;
+
+/** A rotation of the root key, of a tenant's key, and what follows; keys.db.test.ts. */
+export const IN_A_ROTATION = [
+  "root-key-before-rename",
+  "root-key-after-rename",
+  "key-rotate-before-commit",
+  "key-rotate-after-commit",
+  "root-rewrap-before-commit",
+  "key-rewrap-before-commit",
+  "key-destroy-before-commit",
+] as const;

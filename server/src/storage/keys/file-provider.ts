@@ -1,4 +1,4 @@
-import { link, open, readFile, rename, stat, unlink } from "node:fs/promises";
+import { link, open, readFile, rename, rm, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { StorageError } from "../../errors.ts";
 import { failpoint } from "../../failpoint.ts";
@@ -99,9 +99,10 @@ async function isThere(path: string): Promise<boolean> {
   }
 }
 
-/** Durable before it gets its name. */
+/** Durable before it gets its name. What a killed writer left is keys too, and goes first. */
 async function writeBeside(path: string, { text, mode }: { text: string; mode: number }): Promise<string> {
-  const partial = join(dirname(path), `.${basename(path)}.${process.pid}.${Date.now()}`);
+  const partial = join(dirname(path), `.${basename(path)}.new`);
+  await rm(partial, { force: true });
   const file = await open(partial, "wx", mode);
   try {
     await file.chmod(mode);
