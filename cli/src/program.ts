@@ -26,6 +26,7 @@ import { up } from "./platform/up.ts";
 import { worker } from "./platform/worker.ts";
 import { processorsList } from "./processors/list.ts";
 import { processorsShow } from "./processors/show.ts";
+import { collect } from "./run/collect-files.ts";
 import { run } from "./run/run.ts";
 import { noun } from "./terminal/command.ts";
 
@@ -45,6 +46,7 @@ export function createProgram(context: Context): Command {
   program.addHelpText("after", HELP).showHelpAfterError("(add --help for the ways to use it)");
   program.addCommand(up(context));
   program.addCommand(run(context));
+  program.addCommand(collect(context));
   program.addCommand(
     noun(
       "files",

@@ -37,8 +37,8 @@ export async function troubles(client: Client, job: JobResource): Promise<string
   if (job.error) lines.push(`${job.error.step ?? "job"}: ${job.error.message} (${job.error.code})`);
   if (job.counts.dead > 0) {
     for await (const item of client.jobs.items(job.id, { status: "dead", limit: SHOWN_ITEMS })) {
-      const reason = item.error ? `${item.error.step ?? ""}: ${item.error.message} (${item.error.code})` : "dead";
-      lines.push(`${item.input?.name ?? `item ${item.ordinal}`}: ${reason}`);
+      const reason = item.error ? `${item.error.step ?? "collect"}: ${item.error.message} (${item.error.code})` : "dead";
+      lines.push(`${item.input?.name ?? item.source ?? `item ${item.ordinal}`}: ${reason}`);
       if (lines.length >= SHOWN_ITEMS) break;
     }
   }

@@ -1,11 +1,12 @@
 import type { Command } from "commander";
 import { clientOf, type Context } from "../context.ts";
-import { CliError } from "../exit.ts";
+import { CliError, EXIT } from "../exit.ts";
 import { freePath } from "../files/names.ts";
 import { localFiles } from "../files/paths.ts";
 import { sendFiles } from "../files/send.ts";
 import { followJob, outcome, troubles } from "../jobs/follow.ts";
 import { readDocument } from "../pipelines/document.ts";
+import { sourceOf, withSourceOptions, type SourceOptions } from "../sources/options.ts";
 import { verb, type JsonOption } from "../terminal/command.ts";
 import { pairs, typedPairs } from "../terminal/pairs.ts";
 import { printResult, size } from "../terminal/print.ts";
@@ -13,7 +14,7 @@ import { createProgress } from "../terminal/progress.ts";
 import { collectOutputs } from "./collect.ts";
 import { prepareResultFolder } from "./result-folder.ts";
 
-interface RunOptions extends JsonOption {
+interface RunOptions extends JsonOption, SourceOptions {
   readonly with?: string[];
   readonly metadata?: string[];
   readonly priority?: string;
@@ -21,9 +22,9 @@ interface RunOptions extends JsonOption {
 }
 
 export function run(context: Context): Command {
-  return verb("run", "upload files, run a pipeline over them and download the results")
+  return withSourceOptions(verb("run", "upload files, or have them fetched, run a pipeline over them and download the results"))
     .argument("<pipeline>", "name, name@version, or a .json file with a pipeline document")
-    .argument("<paths...>", "files or folders")
+    .argument("[paths...]", "files or folders here")
     .option("-w, --with <key=value...>", "parameters of the pipeline")
     .option("-m, --metadata <key=value...>", "attach to the job")
     .option("-p, --priority <number>", "-100 to 100, higher first")
@@ -34,7 +35,11 @@ export function run(context: Context): Command {
 async function runPipeline(context: Context, { pipeline, paths, options }: { pipeline: string; paths: string[]; options: RunOptions }) {
   const client = await clientOf(context);
   const { signal } = context;
-  const files = await localFiles(paths);
+  const source = await sourceOf(options, { client, signal });
+  if ((source === undefined) === (paths.length === 0)) {
+    throw new CliError("Name files or folders to upload, or one place to collect from (--from-…).", EXIT.usage);
+  }
+  const files = source ? [] : await localFiles(paths);
   const request = {
     pipeline: pipeline.endsWith(".json") ? await readDocument(pipeline) : pipeline,
     ...(options.with ? { params: typedPairs(options.with) } : {}),
@@ -45,8 +50,8 @@ async function runPipeline(context: Context, { pipeline, paths, options }: { pip
   const dropEmptyFolders = await prepareResultFolder(folder);
   const progress = createProgress(context, { quiet: options.json === true });
   try {
-    const stored = await sendFiles({ client, files, progress, signal });
-    const accepted = await client.jobs.submit({ ...request, inputs: stored.map((file) => file.id) }, { signal });
+    const inputs = source ? { source } : { inputs: (await sendFiles({ client, files, progress, signal })).map((file) => file.id) };
+    const accepted = await client.jobs.submit({ ...request, ...inputs }, { signal });
     const title = typeof request.pipeline === "string" ? request.pipeline : (request.pipeline.name ?? pipeline);
     const job = await followJob({ client, jobId: accepted.job_id, title, progress, signal });
     const outputs = await collectOutputs({ client, job, folder, progress, signal });
