@@ -9,7 +9,10 @@ import { buildApp } from "../src/http/app.ts";
 import { startGarbageRounds } from "../src/lifecycle/garbage-rounds.ts";
 import { createKeyAdmin } from "../src/lifecycle/keys/key-admin.ts";
 import { startKeyRounds } from "../src/lifecycle/keys/key-rounds.ts";
-import { startScrubRounds } from "../src/lifecycle/scrub-rounds.ts";
+import { openReadNotes } from "../src/lifecycle/note-reads.ts";
+import { scrub } from "../src/lifecycle/scrub.ts";
+import { moveIdleFiles } from "../src/lifecycle/tiering.ts";
+import { startTurns } from "../src/lifecycle/turns.ts";
 import { laneBacklog } from "../src/jobs/queries-tasks.ts";
 import { loadCatalogue } from "../src/processors/catalogue.ts";
 import { READY_CHANNEL } from "../src/queue/postgres-dispatch.ts";
@@ -79,9 +82,23 @@ await runProcess(
     shutdown.add("reservations", () => quotas.close());
 
     const contents = createContentStore({ stores, keys: contentKeys });
-    const { scrubCycleMs: cycleMs } = config.storage;
-    const scrub = startScrubRounds({ database, contents, cycleMs, log, onChecked: (file) => metrics.scrubbed(file) });
-    shutdown.add("the scrub", () => scrub.close());
+    const { scrubCycleMs: cycleMs, tiering } = config.storage;
+    const scrubbing = startTurns({
+      turn: (signal) => scrub({ database, contents, cycleMs, log, onChecked: (file) => metrics.scrubbed(file) }, signal),
+      ended: "every stored file was read and compared",
+      log,
+    });
+    shutdown.add("the scrub", () => scrubbing.close());
+    if (tiering !== undefined) {
+      const moving = startTurns({
+        turn: (signal) => moveIdleFiles({ database, stores, log, ...tiering }, signal),
+        ended: "files that nobody reads were moved to colder classes",
+        log,
+      });
+      shutdown.add("the moves between classes", () => moving.close());
+    }
+    const reads = openReadNotes({ database, log });
+    shutdown.add("notes of reads", () => reads.close());
 
     const app = await buildApp({
       database,
@@ -96,6 +113,8 @@ await runProcess(
       limits: config.limits,
       publicUrl: config.http.publicUrl,
       quotas,
+      reads,
+      stores,
       announce: (lanes) => {
         for (const lane of lanes) notifier.notify(READY_CHANNEL, lane);
       },

@@ -185,6 +185,7 @@ table files
   CREATE INDEX files_expiring ON filemill.files USING btree (expires_at, id) WHERE ((expires_at IS NOT NULL) AND (status = ANY (ARRAY['stored'::text, 'quarantined'::text])))
   CREATE INDEX files_intermediate ON filemill.files USING btree (id) WHERE ((origin = 'intermediate'::text) AND (status = 'stored'::text))
   CREATE INDEX files_listed ON filemill.files USING btree (tenant_id, created_at DESC, id DESC) WHERE ((status = 'stored'::text) AND (origin <> 'intermediate'::text))
+  CREATE INDEX files_restoring ON filemill.files USING btree (restoring_since) WHERE (restoring_since IS NOT NULL)
   CREATE INDEX files_tombstones ON filemill.files USING btree (deleted_at) WHERE ((origin = 'intermediate'::text) AND (status = 'deleted'::text) AND (job_id IS NULL))
   owner filemill_owner, row security forced
   policy of_system for all to filemill_system using (true) check (true)

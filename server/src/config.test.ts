@@ -35,6 +35,7 @@ test("nothing has to be set outside production", () => {
       spoolFolder: "/home/ann/.local/share/filemill/spool",
       garbageGraceMs: 3_600_000,
       scrubCycleMs: 2_592_000_000,
+      tiering: undefined,
     },
     keys: { service: undefined, file: "/home/ann/.local/share/filemill/root.key", mayMakeFile: true, text: undefined },
     limits: {
@@ -91,6 +92,8 @@ test("every variable is read", () => {
       FILEMILL_STORAGE_URL: "file:///srv/my%20objects",
       FILEMILL_GARBAGE_GRACE: "2h",
       FILEMILL_SCRUB_CYCLE: "1d",
+      FILEMILL_COLD_AFTER: "30d",
+      FILEMILL_ARCHIVE_AFTER: "365d",
       FILEMILL_MAX_FILE_SIZE: "50MiB",
       FILEMILL_ALLOWED_TYPES: "image/*, text/csv",
       FILEMILL_BULK_MAX_ENTRIES: "5000",
@@ -123,6 +126,7 @@ test("every variable is read", () => {
       spoolFolder: "/srv/mill/spool",
       garbageGraceMs: 7_200_000,
       scrubCycleMs: 86_400_000,
+      tiering: { coldAfterMs: 2_592_000_000, archiveAfterMs: 31_536_000_000, cycleMs: 86_400_000 },
     },
     keys: { service: undefined, file: "/srv/mill/root.key", mayMakeFile: true, text: undefined },
     limits: {

@@ -58,6 +58,15 @@ export interface StorageConfig {
   readonly garbageGraceMs: number;
   /** In which time every stored file is read and compared once. */
   readonly scrubCycleMs: number;
+  /** When files that nobody reads go to colder classes; undefined: never. */
+  readonly tiering: TieringConfig | undefined;
+}
+
+export interface TieringConfig {
+  readonly coldAfterMs: number | undefined;
+  readonly archiveAfterMs: number | undefined;
+  /** Every so often all files are looked through. */
+  readonly cycleMs: number;
 }
 
 export interface LimitsConfig {
@@ -115,6 +124,7 @@ const LANE = /^[a-z][a-z0-9-]{0,31}$/;
 const MEDIA_TYPE_PATTERN = /^[a-z]+\/(?:\*|[a-z0-9][a-z0-9.+-]*)$/;
 const MAX_FILES_PER_REQUEST = 1_000;
 const SCRUB_CYCLE_MS = 30 * 86_400_000;
+const TIERING_CYCLE_MS = 86_400_000;
 
 /** Throws ConfigError that names every variable that is wrong, missing or unknown. An empty variable counts as not set. */
 export function readConfig(env: Environment, machine: Machine = thisMachine()): Config {
@@ -138,6 +148,7 @@ export function readConfig(env: Environment, machine: Machine = thisMachine()): 
       spoolFolder: join(dataFolder, "spool"),
       garbageGraceMs: reader.duration("FILEMILL_GARBAGE_GRACE") ?? 3_600_000,
       scrubCycleMs: reader.duration("FILEMILL_SCRUB_CYCLE") ?? SCRUB_CYCLE_MS,
+      tiering: readTiering(reader),
     },
     keys: readKeys(reader, { production, dataFolder }),
     limits: {
@@ -183,6 +194,14 @@ export function loginOf(url: string): { name: string; password: string } {
   const { username, password } = new URL(url);
   if (username !== "" && password !== "") return { name: decodeURIComponent(username), password: decodeURIComponent(password) };
   throw new ConfigError(["FILEMILL_DATABASE_URL must name a user and a password, because FILEMILL_DATABASE_ADMIN_URL makes that user"]);
+}
+
+function readTiering(reader: Reader): TieringConfig | undefined {
+  const coldAfterMs = reader.duration("FILEMILL_COLD_AFTER");
+  const archiveAfterMs = reader.duration("FILEMILL_ARCHIVE_AFTER");
+  const shortest = Math.min(coldAfterMs ?? Infinity, archiveAfterMs ?? Infinity);
+  if (!Number.isFinite(shortest)) return undefined;
+  return { coldAfterMs, archiveAfterMs, cycleMs: Math.min(shortest, TIERING_CYCLE_MS) };
 }
 
 function readWorkers(reader: Reader, { production, machine }: { production: boolean; machine: Machine }): WorkersConfig {

@@ -5,9 +5,11 @@
 import { pino } from "pino";
 import { openDatabase } from "../src/db/database.ts";
 import { buildApp } from "../src/http/app.ts";
+import { openReadNotes } from "../src/lifecycle/note-reads.ts";
 import { loadCatalogue } from "../src/processors/catalogue.ts";
 import { createStatus } from "../src/status/status.ts";
 import { openDiskStore } from "../src/storage/disk.ts";
+import { createObjectStores } from "../src/storage/object-stores.ts";
 import { createMetrics } from "../src/telemetry/metrics.ts";
 import { openQuotas } from "../src/tenants/quotas.ts";
 import { contentsWith } from "./contents-in.ts";
@@ -37,6 +39,8 @@ const app = await buildApp({
     bulk: { maxEntries: 1_000_000, maxTotalBytes: 4 * 2 ** 30, spoolFolder: `${folder}/spool` },
   },
   quotas: openQuotas({ database, log }),
+  reads: openReadNotes({ database, log }),
+  stores: createObjectStores([{ store }]),
   announce: () => {},
 });
 process.send?.({ url: await app.listen({ host: "127.0.0.1", port: 0 }) });

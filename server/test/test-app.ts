@@ -9,10 +9,12 @@ import { v7 as uuidv7 } from "uuid";
 import { sql } from "../src/db/sql.ts";
 import { buildApp, type AppOptions } from "../src/http/app.ts";
 import type { Principal, Services, UploadLimits } from "../src/http/services.ts";
+import { openReadNotes } from "../src/lifecycle/note-reads.ts";
 import { loadCatalogue } from "../src/processors/catalogue.ts";
 import { createStatus } from "../src/status/status.ts";
 import { openDiskStore } from "../src/storage/disk.ts";
 import type { ObjectStore } from "../src/storage/object-store.ts";
+import { createObjectStores } from "../src/storage/object-stores.ts";
 import { createMetrics } from "../src/telemetry/metrics.ts";
 import { createKey } from "../src/tenants/api-keys.ts";
 import { openQuotas } from "../src/tenants/quotas.ts";
@@ -77,6 +79,7 @@ export async function startTestApp(
   const metrics = createMetrics();
   const status = createStatus({ database: cloned.database, log, metrics, listen: false });
   const quotas = openQuotas({ database: cloned.database, log });
+  const reads = openReadNotes({ database: cloned.database, log });
   const keys = keysFor(cloned.database);
   const services: Services = {
     database: cloned.database,
@@ -97,6 +100,8 @@ export async function startTestApp(
       ...given.limits,
     },
     quotas,
+    reads,
+    stores: createObjectStores([{ store }]),
     announce: () => {},
   };
   const app = await buildApp(services, given.options);
@@ -133,6 +138,7 @@ export async function startTestApp(
       await app.close();
       await status.close();
       await quotas.close();
+      await reads.close();
       await cloned.close();
       await rm(folder, { recursive: true });
     },

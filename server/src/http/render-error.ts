@@ -74,6 +74,11 @@ export function bodyOf(problem: Problem): ProblemBody {
 function fromStorage(error: StorageError): Problem {
   const options = { retryAfterSeconds: RETRY_AFTER_SECONDS, cause: error };
   if (error.code === "disk_full") return new Problem("disk_full", "There is no space left to store this. Try again later.", options);
+  if (error.code === "archived") {
+    const detail =
+      "The file lies in an archive. Have it brought back with POST /api/v1/files/{id}/restore, and try again when its storage_class is hot.";
+    return new Problem("conflict", detail, { cause: error });
+  }
   // not_found: a committed row whose object the store does not give. It may be back (a mount, a replica) on the next try.
   return new Problem("unavailable", "The object store can't serve this now. Try again later.", options);
 }

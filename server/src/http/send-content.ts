@@ -7,10 +7,11 @@ import type { Services } from "./services.ts";
 
 /** Answers with a file's bytes. Throws Problem `precondition_failed` or `range_not_satisfiable`, StorageError. */
 export async function sendContent(
-  contents: Services["contents"],
+  { contents, reads }: Pick<Services, "contents" | "reads">,
   manifest: FileManifest,
   { request, reply }: { readonly request: FastifyRequest; readonly reply: FastifyReply },
 ): Promise<FastifyReply> {
+  reads.noted(manifest.id);
   const { status, headers, body } = await serveContent(manifest, contents, request);
   reply.headers(headers);
   if (status === 412) throw new Problem("precondition_failed", "The file has changed from what If-Match or If-Unmodified-Since ask for.");

@@ -7,6 +7,8 @@ import type { ContentStore } from "../storage/content-store.ts";
 import type { EveryStore } from "../storage/every-store.ts";
 import type { TenantKeys } from "../storage/keys/tenant-keys.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { ReadNotes } from "../lifecycle/note-reads.ts";
+import type { ObjectStores } from "../storage/object-stores.ts";
 import type { Quotas } from "../tenants/quotas.ts";
 
 /** What the routes need; composed once in bin/. */
@@ -28,6 +30,10 @@ export interface Services {
   readonly limits: UploadLimits;
   /** Room under the tenants' limits. */
   readonly quotas: Quotas;
+  /** Told of every file whose content somebody fetches. */
+  readonly reads: ReadNotes;
+  /** Where files are moved between storage classes. */
+  readonly stores: Pick<ObjectStores, "named">;
   /** Tells dispatch, after the commit, that these lanes have ready tasks. Never fails; a lost call only costs time. */
   readonly announce: (lanes: Iterable<string>) => void;
 }

@@ -10,6 +10,7 @@ import { endIntermediates } from "./end-intermediates.ts";
 import { expireFiles } from "./expire-files.ts";
 import { expireRows, type ExpiredRows } from "./expire-rows.ts";
 import { expireUploads } from "./expire-uploads.ts";
+import { finishRestores } from "./restore-file.ts";
 import { deleteObjects, deleteOrphans } from "./orphan-objects.ts";
 
 export interface GarbageOptions {
@@ -25,6 +26,8 @@ export interface GarbageOptions {
 export interface Collected extends ExpiredRows {
   readonly intermediateFiles: number;
   readonly expiredFiles: number;
+  /** That were brought back from an archive. */
+  readonly restoredFiles: number;
   /** Resumable ones whose time was over. */
   readonly expiredUploads: number;
   readonly orphanObjects: number;
@@ -51,11 +54,12 @@ export async function collectGarbage(options: GarbageOptions): Promise<Collected
   const { uploads: expiredUploads } = await expireUploads({ database, discard, signal });
   const orphans = await deleteOrphansOfAll(options);
   const leftovers = await stores.tidy();
+  const restoredFiles = await finishRestores({ database, stores, log, signal });
   const expired = await expireRows(database, signal);
   await foldUsage(database, { signal });
   const histories = await endHistories(database, signal);
   const sweptJobs = await finishSweeps(database, SWEEP_OVERDUE_MS);
-  const files = { expiredFiles, intermediateFiles, expiredUploads };
+  const files = { restoredFiles, expiredFiles, intermediateFiles, expiredUploads };
   const collected = { ...files, orphanObjects: orphans.deleted, leftovers, sweptJobs, histories, ...expired };
   if (orphans.failed > 0) log.warn({ objects: orphans.failed }, "objects without a row could not be deleted; the next round tries again");
   if (Object.values(collected).some((count) => count > 0)) log.info(collected, "garbage was collected");

@@ -102,6 +102,10 @@ async function fetchEntry(
 
 function unreadable(error: unknown, name: string, isLastTry: boolean): Failure | undefined {
   if (!(error instanceof StorageError)) return undefined;
+  if (error.code === "archived") {
+    const message = `The input "${name}" lies in an archive. Have it brought back (POST /files/{id}/restore), then retry the job.`;
+    return { class: "bad_input", code: "input_dead", message };
+  }
   if (error.code === "not_found" || error.code === "damaged") {
     const what = error.code === "damaged" ? "is damaged" : "is lost";
     return {

@@ -89,6 +89,7 @@ export const AROUND = [
   "migrate-after-commit",
   "bootstrap-after-key-file",
   "bootstrap-before-commit",
+  "class-after-objects-before-row",
   "expire-after-rows-before-objects",
   "garbage-after-tombstones",
   "garbage-after-rows-before-objects",

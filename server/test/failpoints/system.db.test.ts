@@ -114,15 +114,24 @@ test(
     await clone.database.asSystem((transaction) =>
       transaction.execute(sql`UPDATE files SET expires_at = now() - interval '1 second' WHERE id = ${over}::uuid`),
     );
-    expect(await objects()).toHaveLength(4);
+    const archived = await platform.put(tenantId, "archived", "y".repeat(20_000));
+    await clone.database.asSystem((transaction) =>
+      transaction.execute(sql`UPDATE files SET storage_class = 'archive', restoring_since = now() WHERE id = ${archived}::uuid`),
+    );
+    expect(await objects()).toHaveLength(5);
     expect(await collectUntil("expire-after-rows-before-objects")).toBe("SIGKILL");
-    expect(await objects()).toHaveLength(4);
+    expect(await objects()).toHaveLength(5);
     expect(await collectUntil("garbage-after-rows-before-objects")).toBe("SIGKILL");
-    expect(await objects()).toHaveLength(4);
+    expect(await objects()).toHaveLength(5);
     expect(await collectUntil("garbage-after-tombstones")).toBe("SIGKILL");
-    expect(await objects()).toHaveLength(4);
+    expect(await objects()).toHaveLength(5);
+    expect(await collectUntil("class-after-objects-before-row")).toBe("SIGKILL");
     await expectConsistent(clone.database, platform.storeFolder);
-    expect(await objects()).toEqual([]);
+    expect(await objects()).toHaveLength(1);
+    const [row] = await clone.database.asSystem((transaction) =>
+      transaction.query(sql`SELECT storage_class, restoring_since FROM files WHERE id = ${archived}::uuid`),
+    );
+    expect(row).toEqual({ storage_class: "hot", restoring_since: null });
     expect(await platform.outputs(tenantId, jobId)).toHaveLength(1);
   },
   TIMEOUT_MS,

@@ -5,6 +5,7 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { notFound } from "../../errors.ts";
 import { holdFile, liftHold } from "../../lifecycle/hold.ts";
+import { restoreFile } from "../../lifecycle/restore-file.ts";
 import { readRetention, setExpiry, setRetention } from "../../lifecycle/retention.ts";
 import { findFile } from "../../uploads/find-files.ts";
 import { fileResource } from "../file-answers.ts";
@@ -13,8 +14,8 @@ import type { Services } from "../services.ts";
 
 const Id = z.object({ id: z.string() });
 
-/** When files end, and what keeps them: PATCH /files/{id}, /files/{id}/hold and /retention. */
-export function fileLifeRoutes({ database }: Services): FastifyPluginAsync {
+/** When files end, what keeps them and brings them back: PATCH /files/{id}, /files/{id}/hold, /files/{id}/restore and /retention. */
+export function fileLifeRoutes({ database, stores }: Services): FastifyPluginAsync {
   async function look(tenantId: string, id: string, text: string): Promise<FileResource> {
     const row = await database.asTenant(tenantId, (transaction) => findFile(transaction, id));
     if (row === undefined) throw notFound("file", text);
@@ -76,6 +77,25 @@ export function fileLifeRoutes({ database }: Services): FastifyPluginAsync {
         const id = fileId(request.params.id);
         await liftHold(database, { tenantId, id, actor });
         return await look(tenantId, id, request.params.id);
+      },
+    );
+
+    app.post(
+      "/files/:id/restore",
+      {
+        schema: {
+          summary: "Bring a file back from a colder storage class",
+          description: "200 where it is there now. 202 where its store needs hours: ask for the file until its storage_class is hot.",
+          tags: ["files"],
+          params: Id,
+          response: { 200: FileResource, 202: FileResource },
+        },
+      },
+      async (request, reply) => {
+        const { tenantId, actor } = request.principal;
+        const id = fileId(request.params.id);
+        const restored = await restoreFile({ database, stores }, { tenantId, id, actor });
+        return reply.code(restored === "done" ? 200 : 202).send(await look(tenantId, id, request.params.id));
       },
     );
 

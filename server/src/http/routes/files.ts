@@ -4,7 +4,7 @@ import { Timestamp } from "@filemill/contract/timestamp.ts";
 import type { FastifyPluginAsync } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
-import { notFound } from "../../errors.ts";
+import { notFound, Problem } from "../../errors.ts";
 import { readManifests } from "../../outputs/content.ts";
 import { deleteFile } from "../../uploads/delete-file.ts";
 import { findFile, listFiles } from "../../uploads/find-files.ts";
@@ -97,9 +97,19 @@ export function filesRoutes(services: Services): FastifyPluginAsync {
         const [manifest] = await database.asTenant(request.principal.tenantId, (transaction) =>
           readManifests(transaction, request.principal.tenantId, [id]),
         );
-        if (manifest === undefined || manifest.origin === "intermediate") throw notFound("file", request.params.id);
-        return sendContent(contents, manifest, { request, reply });
+        if (manifest === undefined || manifest.origin === "intermediate") {
+          await refuseQuarantined(services, request.principal.tenantId, id);
+          throw notFound("file", request.params.id);
+        }
+        return sendContent(services, manifest, { request, reply });
       },
     });
   };
+}
+
+/** A damaged file is there, and its bytes are served to nobody: that is another answer than that there is none. */
+async function refuseQuarantined({ database }: Pick<Services, "database">, tenantId: string, id: string): Promise<void> {
+  const row = await database.asTenant(tenantId, (transaction) => findFile(transaction, id));
+  if (row?.status !== "quarantined") return;
+  throw new Problem("conflict", "The stored bytes of this file are not what was sent, so that they are not served. Send the file again.");
 }

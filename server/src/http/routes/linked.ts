@@ -29,7 +29,7 @@ export function linkedRoutes(services: Services): FastifyPluginAsync {
       handler: async (request, reply) => {
         const manifest = await openDownloadLink(services, request.params.token);
         if (manifest === undefined) throw noSuchLink();
-        return sendContent(services.contents, manifest, { request, reply });
+        return sendContent(services, manifest, { request, reply });
       },
     });
 
