@@ -16,6 +16,16 @@ export const LineageFile = z.object({
     .nullable()
     .describe("intermediate: it only crossed from one stage of a job to another, and goes when the job has ended"),
   created_at: z.string().nullable(),
+  source: z
+    .object({
+      kind: z.string(),
+      location: z.string().describe("without credentials"),
+      etag: z.string().nullable(),
+      modified_at: z.string().nullable(),
+      collected_at: z.string(),
+    })
+    .nullable()
+    .describe("where it was collected, if it was"),
 });
 
 /** A step that ran in one go with others: files between them were never stored. */

@@ -501,7 +501,7 @@ table task_inputs
   reduce boolean not null default false
   constraint task_inputs_pkey PRIMARY KEY (task_id)
   CREATE INDEX task_inputs_of_job ON filemill.task_inputs USING btree (job_id)
-  CREATE INDEX task_inputs_of_reduces ON filemill.task_inputs USING gin (files) WHERE reduce
+  CREATE INDEX task_inputs_of_reduces ON filemill.task_inputs USING gin (files) WITH (fastupdate=off) WHERE reduce
   owner filemill_owner, row security forced, with autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000, autovacuum_analyze_scale_factor=0.02, autovacuum_analyze_threshold=1000, autovacuum_vacuum_cost_limit=400
   policy of_owner for select to filemill_owner using (true)
   policy of_system for all to filemill_system using (true) check (true)
@@ -754,4 +754,4 @@ CREATE OR REPLACE FUNCTION filemill.count_new_files() RETURNS trigger LANGUAGE p
 CREATE OR REPLACE FUNCTION filemill.delete_inline_keys() RETURNS trigger LANGUAGE plpgsql SET search_path TO 'filemill', 'pg_temp' AS $function$ BEGIN DELETE FROM object_keys USING gone WHERE gone.encoding <> 0 AND object_keys.object_id = gone.file_id AND object_keys.tenant_id = gone.tenant_id; RETURN NULL; END $function$
 CREATE OR REPLACE FUNCTION filemill.delete_segment_keys() RETURNS trigger LANGUAGE plpgsql SET search_path TO 'filemill', 'pg_temp' AS $function$ BEGIN DELETE FROM object_keys USING gone WHERE object_keys.object_id = gone.object_id AND object_keys.tenant_id = gone.tenant_id; RETURN NULL; END $function$
 CREATE OR REPLACE FUNCTION filemill.is_counted(status text, origin text) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN ((status = ANY (ARRAY['stored'::text, 'quarantined'::text])) AND (origin <> 'intermediate'::text))
-CREATE OR REPLACE FUNCTION filemill.reduces_of(given uuid[], most integer) RETURNS TABLE(input uuid, task_id uuid) LANGUAGE sql STABLE SECURITY DEFINER ROWS 100 SET search_path TO 'filemill', 'pg_temp' AS $function$ SELECT asked.id, found.task_id FROM unnest(given) AS asked(id) CROSS JOIN LATERAL ( SELECT task_inputs.task_id FROM task_inputs WHERE reduce AND files @> ARRAY[asked.id] AND tenant_id = current_setting('filemill.tenant')::uuid LIMIT most) AS found LIMIT most $function$
+CREATE OR REPLACE FUNCTION filemill.reduces_of(given uuid[], most integer) RETURNS TABLE(input uuid, task_id uuid) LANGUAGE sql STABLE SECURITY DEFINER ROWS 100 SET search_path TO 'filemill', 'pg_temp' SET enable_seqscan TO 'off' AS $function$ SELECT asked.id, found.task_id FROM unnest(given) AS asked(id) CROSS JOIN LATERAL ( SELECT task_inputs.task_id FROM task_inputs WHERE reduce AND files @> ARRAY[asked.id] AND tenant_id = current_setting('filemill.tenant')::uuid LIMIT most) AS found LIMIT most $function$

@@ -30,7 +30,7 @@ function toy(part: Partial<Processor> & Pick<Processor, "name">): Processor {
 }
 
 const TOYS: readonly Processor[] = [
-  toy({ name: "toy.pass" }),
+  toy({ name: "toy.pass", cacheable: { by: "content" } }),
   toy({
     name: "toy.check",
     params: z.strictObject({ accept: z.array(z.string()).optional(), max_size: Size.transform((size) => size.length).optional() }),
@@ -40,6 +40,7 @@ const TOYS: readonly Processor[] = [
   toy({ name: "toy.pack", kind: "gather", produces: ["application/zip"] }),
   toy({
     name: "toy.image",
+    cacheable: { by: "content_and_names", unless: () => false },
     accepts: ["image/*"],
     produces: ["image/jpeg", "image/webp"],
     params: z.strictObject({
@@ -49,5 +50,11 @@ const TOYS: readonly Processor[] = [
       label: z.string().optional(),
     }),
   }),
-  toy({ name: "toy.table", accepts: ["text/csv"], produces: ["application/json"], params: z.strictObject({ sql: z.string().min(1) }) }),
+  toy({
+    name: "toy.table",
+    accepts: ["text/csv"],
+    produces: ["application/json"],
+    params: z.strictObject({ sql: z.string().min(1) }),
+    cacheable: { by: "content", unless: (params) => JSON.stringify(params).includes("now()") },
+  }),
 ];

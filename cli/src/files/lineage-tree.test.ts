@@ -4,6 +4,8 @@ import { lineageTree } from "./lineage-tree.ts";
 
 const file = (id: string, name: string | null, status: LineageFile["status"] = "stored"): LineageFile => ({
   ...{ id, name, status, size: 1_536, sha256: "00", media_type: "text/plain", origin: "upload", created_at: "2026-11-22T01:02:03.004Z" },
+  source:
+    name === "in.txt" ? { kind: "urls", location: "https://a.example/in.txt", etag: null, modified_at: null, collected_at: "" } : null,
 });
 const edge = (inputs: string[], output: string, more: Partial<LineageEdge> = {}): LineageEdge => ({
   ...{ job_id: "job_1", job_deleted: false, pipeline: "set", item: 0, inputs, inputs_total: inputs.length, output },
@@ -27,7 +29,7 @@ test("draws what a file was made from as a tree, with what is deleted, cached an
     "└─ by archive.zip 2 (job_1, set)",
     "   ├─ a.json  a  1.5 KiB  text/plain  2026-11-22 01:02:03  deleted",
     "   │  └─ by text.stats 1 (job_1, set, cached)",
-    "   │     └─ in.txt  i  1.5 KiB  text/plain  2026-11-22 01:02:03",
+    "   │     └─ in.txt  i  1.5 KiB  text/plain  2026-11-22 01:02:03  from https://a.example/in.txt",
     "   ├─ b.json  b  1.5 KiB  text/plain  2026-11-22 01:02:03",
     "   └─ … and 3 more",
     "There is more: raise --depth or --limit, or ask about one of the files above.",
@@ -38,7 +40,7 @@ test("draws what was made from it, and the steps that handed it on", () => {
   const files = [file("i", "in.txt"), file("z", null)];
   const edges = [edge(["i"], "i", { passed: true }), edge(["i"], "z", { inputs_total: 3, job_deleted: true, pipeline: null })];
   expect(lineageTree(answer(files, edges), "down")).toEqual([
-    "in.txt  i  1.5 KiB  text/plain  2026-11-22 01:02:03",
+    "in.txt  i  1.5 KiB  text/plain  2026-11-22 01:02:03  from https://a.example/in.txt",
     "used for",
     "├─ by text.stats 1 (job_1, set, handed on unchanged)",
     "└─ with 2 more, by text.stats 1 (job_1, job deleted)",

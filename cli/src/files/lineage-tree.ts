@@ -86,6 +86,7 @@ function stepsOf(edge: LineageEdge): string {
 function nameOf(file: LineageFile | undefined, id: string): string {
   if (!file || file.name === null) return `${id}  (forgotten)`;
   const state = file.status === "stored" ? [] : [file.status];
-  const about = [file.id, size(file.size ?? 0), file.media_type ?? "", when(file.created_at), ...state];
+  const from = file.source ? [`from ${file.source.location}`] : [];
+  const about = [file.id, size(file.size ?? 0), file.media_type ?? "", when(file.created_at), ...from, ...state];
   return `${file.name}  ${about.join("  ")}`;
 }

@@ -26,6 +26,11 @@ function fileOf(file: LineageFile): wire.LineageFile {
     status: file.status,
     origin: file.origin,
     created_at: file.createdAt,
+    source: file.source && {
+      ...{ kind: file.source.kind, location: file.source.location, etag: file.source.etag },
+      modified_at: file.source.modifiedAt,
+      collected_at: file.source.collectedAt,
+    },
   };
 }
 

@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { counting } from "../../test/counted-rows.ts";
 import { cloneDatabase, type ClonedDatabase } from "../../test/database.ts";
 import { contentsIn } from "../../test/contents-in.ts";
 import { createMemoryStore } from "../../test/memory-store.ts";
-import type { Database, Transaction } from "../db/database.ts";
-import { sql, type Statement } from "../db/sql.ts";
+import { sql } from "../db/sql.ts";
 import { deleteFile } from "../uploads/delete-file.ts";
 import { readItemRows } from "./item-rows.ts";
 import { laneBacklog } from "./queries-tasks.ts";
@@ -48,47 +48,8 @@ beforeAll(async () => {
 });
 afterAll(() => clone.close());
 
-interface PlanNode {
-  readonly "Relation Name"?: string;
-  readonly "Actual Rows": number;
-  readonly "Actual Loops": number;
-  readonly "Rows Removed by Filter"?: number;
-  readonly Plans?: readonly PlanNode[];
-}
-
-/** Rows of tasks and of what belongs to them that a plan looked at, those that it threw away with them. */
-function rowsLookedAt(node: PlanNode): number {
-  const own =
-    node["Relation Name"] === undefined ? 0 : (node["Actual Rows"] + (node["Rows Removed by Filter"] ?? 0)) * node["Actual Loops"];
-  return (node.Plans ?? []).reduce((sum, child) => sum + rowsLookedAt(child), own);
-}
-
-/** The clone's database, and what the statements given to `query` look at, summed. */
-function counting(): { database: Database; rows: () => number } {
-  let rows = 0;
-  const counted = (transaction: Transaction): Transaction => ({
-    async query<Row>(statement: Statement) {
-      if (/^\s*(SELECT|WITH)/.test(statement.text)) {
-        const [plan] = await transaction.query<{ "QUERY PLAN": readonly [{ readonly Plan: PlanNode }] }>({
-          text: `EXPLAIN (ANALYZE, FORMAT JSON) ${statement.text}`,
-          values: statement.values,
-        });
-        rows += plan ? rowsLookedAt(plan["QUERY PLAN"][0].Plan) : Number.NaN;
-      }
-      return await transaction.query<Row>(statement);
-    },
-    execute: (statement) => transaction.execute(statement),
-  });
-  const database: Database = {
-    ...clone.database,
-    asTenant: (id, work, limits) => clone.database.asTenant(id, (transaction) => work(counted(transaction)), limits),
-    asSystem: (work, limits) => clone.database.asSystem((transaction) => work(counted(transaction)), limits),
-  };
-  return { database, rows: () => rows };
-}
-
 test("the backlog of lanes costs what is open, not what ever was", async () => {
-  const { database, rows } = counting();
+  const { database, rows } = counting(clone.database);
   expect(await laneBacklog(database)).toEqual([{ lane: "default", ready: 10, running: 5 }]);
   expect(rows()).toBeLessThan(50);
 });
@@ -107,7 +68,7 @@ test("the backlog counts what waits for its next attempt", async () => {
 test.each([0, LARGE / 2, LARGE - 100])(
   "a page of items from %i on costs what a page holds, and finds a task that spans the whole job",
   async (from) => {
-    const { database, rows } = counting();
+    const { database, rows } = counting(clone.database);
     const found = await database.asTenant(tenant(10), (transaction) =>
       readItemRows(transaction, { jobId: LARGE_JOB, from, to: from + 99 }),
     );
@@ -119,7 +80,7 @@ test.each([0, LARGE / 2, LARGE - 100])(
 );
 
 test("whether a file is needed costs what the tenant's open jobs hold", async () => {
-  const { database, rows } = counting();
+  const { database, rows } = counting(clone.database);
   await deleteFile({ database, contents: contentsIn(createMemoryStore()) }, { tenantId: tenant(1), id: FILE, actor: "key_x" });
   expect(rows()).toBeLessThan(6_000);
 });

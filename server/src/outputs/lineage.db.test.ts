@@ -154,6 +154,22 @@ describe("both ways", () => {
   });
 });
 
+test("a file that was collected says where", async () => {
+  const [a = ""] = await put("a.txt");
+  await engine.rows(sql`
+    INSERT INTO file_sources (file_id, tenant_id, job_id, kind, identity, location, size_bytes, etag, collected_at)
+    VALUES (${a}::uuid, ${tenantId}::uuid, ${uuidv7()}::uuid, 'urls', sha256('x'), 'https://a.example/a.txt', 1, '"1"', '2026-11-22T01:02:03.004Z')`);
+  const [made = ""] = await outputsOf(await run(STATS, [a]), "stats");
+  const source = {
+    kind: "urls",
+    location: "https://a.example/a.txt",
+    etag: '"1"',
+    modifiedAt: null,
+    collectedAt: "2026-11-22T01:02:03.004Z",
+  };
+  expect((await ask(made)).files.map((file) => file.source)).toEqual([null, source]);
+});
+
 describe("after a deletion", () => {
   test("of a file it stands in the history as deleted", async () => {
     const [a = ""] = await put("a.txt");

@@ -79,5 +79,5 @@ function mergeEdge(edges: Map<string, LineageEdge>, edge: LineageEdge): void {
 
 /** Of a file whose row is gone, only what was made of it still tells. */
 function forgotten(id: string): LineageFile {
-  return { id, name: null, sizeBytes: null, sha256: null, mediaType: null, status: "deleted", origin: null, createdAt: null };
+  return { id, name: null, sizeBytes: null, sha256: null, mediaType: null, status: "deleted", origin: null, createdAt: null, source: null };
 }

@@ -76,6 +76,10 @@ describe("each mistake has its place and, where one can be guessed, what was mea
       expected: [["/steps/a/with/heigth", /not known/, /"height"/]],
     },
     "fan_in on a map": { document: { steps: { a: { ...pass, fan_in: 3 } } }, expected: [["/steps/a/fan_in", /no tree/, /Leave/]] },
+    "results that can't be used again": {
+      document: { steps: { a: { use: "toy.split", cache: true } } },
+      expected: [["/steps/a/cache", /toy\.split can't be used again/, /Leave/]],
+    },
     "batch on a gather": {
       document: { steps: { a: { use: "toy.pack", batch: { items: 2 } } } },
       expected: [["/steps/a/batch", /gather/, /Leave/]],
