@@ -1,0 +1,3 @@
+import { damagedContent } from "../../../test/damage/damaged-content.ts";
+
+damagedContent(24);
