@@ -19,7 +19,14 @@ export function createGuardedAgents(guard: Guard, options: AgentOptions): Guarde
     // Node's own place for this: "A function that produces a socket/stream to be used for network requests."
     agent.createConnection = (args, done) => {
       const target = targetOf(args);
-      guard.checkTarget(target);
+      try {
+        guard.checkTarget(target);
+      } catch (error) {
+        if (done === undefined || !(error instanceof Error)) throw error;
+        // As a failed connection: the request then emits `error`, where a throw would come out of whoever makes requests.
+        process.nextTick(done, error);
+        return undefined;
+      }
       return connect({ ...args, lookup: guard.lookupFor(target) }, done);
     };
   }

@@ -27,7 +27,8 @@ export function openResolve(servers?: readonly string[]): Resolve {
 /** As the machine does it, with /etc/hosts and search domains: for names that the operator wrote, and nobody else's. */
 export async function resolveAsMachine(host: string): Promise<string[]> {
   try {
-    const found = await lookup(host, { all: true, order: "verbatim" });
+    // The final dot says that a name is complete; /etc/hosts has names without.
+    const found = await lookup(host.replace(/\.$/, ""), { all: true, order: "verbatim" });
     return found.map(({ address }) => address);
   } catch (cause) {
     throw new FetchError("unresolvable", `The name ${host} has no address.`, { cause });
