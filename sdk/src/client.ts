@@ -1,3 +1,4 @@
+import { bulkOf, type Bulk } from "./bulk.ts";
 import { pipelinesOf, processorsOf, type Pipelines, type Processors } from "./catalogue.ts";
 import { FilemillError } from "./error.ts";
 import { filesOf, type Files } from "./files.ts";
@@ -9,6 +10,8 @@ import { watch, type WatchedEvent, type WatchOptions } from "./watch.ts";
 
 export interface Client {
   readonly files: Files;
+  /** Many files in one archive. */
+  readonly bulk: Bulk;
   readonly jobs: Jobs;
   /** For operators. */
   readonly keys: Keys;
@@ -31,6 +34,7 @@ export function connect(options: ConnectOptions): Client {
   const single = createTransport({ ...options, retries: 0 });
   return {
     files: filesOf(transport),
+    bulk: bulkOf(transport),
     jobs: jobsOf(transport),
     keys: keysOf(transport),
     links: linksOf(transport),

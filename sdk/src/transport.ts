@@ -19,7 +19,8 @@ export interface Call {
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | undefined>> | undefined;
   readonly json?: unknown;
-  readonly content?: Blob | FormData | undefined;
+  /** A function is called for each try, and its stream is sent as it is made. */
+  readonly content?: Blob | FormData | (() => ReadableStream<Uint8Array>) | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -52,13 +53,16 @@ export function createTransport(options: ConnectOptions): Transport {
   }
 
   async function attempt(call: Call, headers: Headers): Promise<Response | FilemillError> {
-    const body = call.json === undefined ? call.content : JSON.stringify(call.json);
+    const content = typeof call.content === "function" ? call.content() : call.content;
+    const body = call.json === undefined ? content : JSON.stringify(call.json);
     let response: Response;
     try {
       response = await doFetch(`${base}${call.path}${queryOf(call.query)}`, {
         method: call.method,
         headers,
         ...(body === undefined ? {} : { body }),
+        // The Fetch standard demands it of every body that is a stream.
+        ...(body instanceof ReadableStream && { duplex: "half" }),
         ...(call.signal === undefined ? {} : { signal: call.signal }),
       });
     } catch (error) {
