@@ -1,5 +1,5 @@
 import { fork, type ChildProcess } from "node:child_process";
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { request } from "node:http";
@@ -12,6 +12,7 @@ import { v7 as uuidv7 } from "uuid";
 import { sql } from "../src/db/sql.ts";
 import { createKey } from "../src/tenants/api-keys.ts";
 import { cloneDatabase } from "./database.ts";
+import { transferBlocks } from "./transfer-blocks.ts";
 
 export interface Transfer {
   /** sha256 of what was sent, of what the server says it got, and of what came back. */
@@ -26,7 +27,10 @@ export interface Transfer {
 const WARM_UP_BYTES = 8 * 2 ** 20;
 
 /** Sends a file of this size to an API process of its own and fetches it back, streaming both, while its memory is watched. */
-export async function measureTransfer(sizeBytes: number): Promise<Transfer> {
+export async function measureTransfer(
+  sizeBytes: number,
+  send: (api: Api, sizeBytes: number) => Promise<Sent> = sendWhole,
+): Promise<Transfer> {
   const cloned = await cloneDatabase();
   const folder = await mkdtemp(join(tmpdir(), "filemill-large-"));
   const child = fork(join(import.meta.dirname, "large-transfer.ts"), [cloned.url, folder], { execPath: process.execPath });
@@ -65,7 +69,15 @@ export async function measureTransfer(sizeBytes: number): Promise<Transfer> {
   }
 }
 
-interface Api {
+export interface Sent {
+  readonly id: string;
+  /** The sha256 that the server tells. */
+  readonly told: string;
+  readonly sha256: string;
+}
+
+export interface Api {
+  /** Of the files. */
   readonly url: string;
   readonly authorization: string;
 }
@@ -76,30 +88,21 @@ async function ask(child: ChildProcess, what: "reset" | "peak"): Promise<{ rss: 
   return z.object({ rss: z.number(), peak: z.number() }).parse((await answer)[0]);
 }
 
-async function send(api: Api, sizeBytes: number): Promise<{ id: string; told: string; sha256: string }> {
-  const hash = createHash("sha256");
-  const block = randomBytes(1_048_576);
-  function* blocks(): Generator<Buffer> {
-    for (let sent = 0; sent < sizeBytes; sent += block.length) {
-      block.writeUInt32BE(sent / block.length, 0);
-      const part = Buffer.from(block.subarray(0, sizeBytes - sent));
-      hash.update(part);
-      yield part;
-    }
-  }
+async function sendWhole(api: Api, sizeBytes: number): Promise<Sent> {
+  const content = transferBlocks();
   const sending = request(`${api.url}/large.bin`, {
     method: "PUT",
     headers: { authorization: api.authorization, "content-length": sizeBytes },
   });
   const answered = once(sending, "response");
-  await pipeline(Readable.from(blocks(), { objectMode: false }), sending);
+  await pipeline(Readable.from(content.read(sizeBytes), { objectMode: false }), sending);
   const [response] = await answered;
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk);
   const { files } = z
     .object({ files: z.array(z.object({ id: z.string(), sha256: z.string() })) })
     .parse(JSON.parse(Buffer.concat(chunks).toString()));
-  return { id: files[0]?.id ?? "", told: files[0]?.sha256 ?? "", sha256: hash.digest("hex") };
+  return { id: files[0]?.id ?? "", told: files[0]?.sha256 ?? "", sha256: content.sha256() };
 }
 
 async function receive(api: Api, id: string): Promise<string> {
