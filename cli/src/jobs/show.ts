@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { JobResource } from "@filemill/contract/jobs.ts";
+import type { SourceProgress } from "@filemill/contract/source.ts";
 import { clientOf, type Context } from "../context.ts";
 import { verb, type JsonOption } from "../terminal/command.ts";
 import { printResult, size, when } from "../terminal/print.ts";
@@ -25,10 +26,15 @@ export function describe(job: JobResource, reasons: readonly string[]): string[]
     `  created   ${when(job.created_at)}`,
     `  started   ${when(job.started_at)}`,
     job.finished_at === null ? `  expected  ${when(job.estimated_completion)}` : `  finished  ${when(job.finished_at)}`,
+    ...(job.source ? [`  source    ${sourceLine(job.source)}`] : []),
     ...job.output_files.slice(0, SHOWN).map((file) => `  output    ${file.id}  ${size(file.size)}  ${file.step}/${file.name}`),
     ...(job.output_files.length > SHOWN ? [`  output    … and ${job.output_files.length - SHOWN} more`] : []),
     ...reasons.map((reason) => `  error     ${reason}`),
   ];
+}
+
+function sourceLine({ kind, status, listed, collected, unchanged, collected_bytes: bytes }: SourceProgress): string {
+  return `${kind}, ${status}: ${listed} listed, ${collected} collected (${size(bytes)}), ${unchanged} unchanged`;
 }
 
 const SHOWN = 20;
