@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { connect } from "@filemill/sdk/client.ts";
-import { download, uploadFromDisk } from "@filemill/sdk/disk.ts";
+import { download, sha256OfFile, uploadFromDisk } from "@filemill/sdk/disk.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startPlatform, type Platform } from "./platform.ts";
 
@@ -65,6 +65,13 @@ test("what went up comes down the same, and is gone when deleted", async () => {
   await client.files.remove(stored.id);
   expect(await client.files.get(stored.id)).toMatchObject({ status: "deleted" });
   await expect(client.files.content(stored.id)).rejects.toMatchObject({ code: "not_found", status: 404 });
+});
+
+test("bytes that are not those of the digest are refused", async () => {
+  const upload = await uploadFromDisk(TABLE);
+  const sha256 = await sha256OfFile(PHOTO);
+  await expect(platform.client.files.put({ ...upload, sha256 })).rejects.toMatchObject({ code: "digest_mismatch", status: 400 });
+  expect((await platform.client.files.put({ ...upload, sha256: await sha256OfFile(TABLE) })).name).toBe("seattle-weather.csv");
 });
 
 test("a bad item ends alone: the job fails, says why, and keeps what the others gave", async () => {

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { connect } from "./client.ts";
-import { download, uploadFromDisk } from "./disk.ts";
+import { download, sha256OfFile, uploadFromDisk } from "./disk.ts";
 
 let folder: string;
 let server: Server;
@@ -49,6 +49,20 @@ test("a file is sent with its length and its bytes are counted on the way", asyn
   expect(target).toBe("/api/v1/files/gr%C3%B6%C3%9Fe.bin");
   expect(Buffer.concat(received).equals(CONTENT)).toBe(true);
   expect(counted).toBe(300_000);
+});
+
+test("what a file hashes to is sent along", async () => {
+  const path = join(folder, "a.bin");
+  await writeFile(path, CONTENT);
+  let digest: unknown;
+  server.on("request", async (request, response) => {
+    digest = request.headers["repr-digest"];
+    for await (const _chunk of request);
+    response.writeHead(201).end(JSON.stringify({ files: [FILE] }));
+  });
+  expect(await sha256OfFile(path)).toBe(SHA256);
+  await connect({ url: url() }).files.put({ ...(await uploadFromDisk(path)), sha256: SHA256 });
+  expect(digest).toBe(`sha-256=:${createHash("sha256").update(CONTENT).digest("base64")}:`);
 });
 
 test("a download that breaks is continued behind its last byte and stays whole", async () => {

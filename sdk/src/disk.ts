@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { openAsBlob } from "node:fs";
+import { createReadStream, openAsBlob } from "node:fs";
 import { access, constants, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { Readable } from "node:stream";
@@ -25,6 +25,13 @@ export async function uploadFromDisk(path: string, options: { name?: string; onB
     content.stream = () => read().pipeThrough(counted(onBytes));
   }
   return { name: options.name ?? basename(path), content };
+}
+
+/** SHA-256 in hex of a file on disk, which is read once for it. */
+export async function sha256OfFile(path: string, signal?: AbortSignal): Promise<string> {
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(path), hash, signal ? { signal } : {});
+  return hash.digest("hex");
 }
 
 /**

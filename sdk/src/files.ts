@@ -41,13 +41,13 @@ export function filesOf(transport: Transport): Files {
     transport.json<T>({ method: "POST", path: FILES, content, signal });
 
   return {
-    async put({ name, content }, options = {}) {
+    async put({ name, content, sha256 }, options = {}) {
       const { files } = await transport.json<UploadAnswer>({
         method: "PUT",
         path: one(name),
         content,
         query: metadataQuery(options.metadata),
-        headers: { "content-type": "application/octet-stream" },
+        headers: { "content-type": "application/octet-stream", ...(sha256 === undefined ? {} : { "repr-digest": reprDigest(sha256) }) },
         signal: options.signal,
       });
       const [file] = files;
@@ -96,4 +96,10 @@ function textsOf({ direction, depth, limit }: LineageQuery): Record<string, stri
 
 function metadataQuery(metadata: Metadata = {}): Record<string, string> {
   return Object.fromEntries(Object.entries(metadata).map(([key, value]) => [`metadata.${key}`, value]));
+}
+
+/** RFC 9530. */
+function reprDigest(sha256: string): string {
+  const bytes = (sha256.match(/../g) ?? []).map((pair) => String.fromCharCode(parseInt(pair, 16)));
+  return `sha-256=:${btoa(bytes.join(""))}:`;
 }

@@ -5,6 +5,8 @@ import type { PipelineDocument } from "@filemill/contract/pipeline.ts";
 export interface Upload {
   readonly name: string;
   readonly content: Blob;
+  /** What it hashes to, in hex: `put` sends it along, and other bytes are refused. disk.ts makes it from a path. */
+  readonly sha256?: string | undefined;
 }
 
 export interface UploadOptions {

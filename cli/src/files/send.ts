@@ -1,6 +1,6 @@
 import type { FileSummary } from "@filemill/contract/files.ts";
 import type { Client } from "@filemill/sdk/client.ts";
-import { uploadFromDisk } from "@filemill/sdk/disk.ts";
+import { sha256OfFile, uploadFromDisk } from "@filemill/sdk/disk.ts";
 import { uploadResumable } from "@filemill/sdk/disk-resumable.ts";
 import type { UploadMemory } from "@filemill/sdk/upload-memory.ts";
 import type { Progress } from "../terminal/progress.ts";
@@ -43,7 +43,8 @@ export async function sendFiles(sending: {
         continue;
       }
       const upload = await uploadFromDisk(file.path, { name: file.name, onBytes: (bytes) => bar.add(bytes) });
-      stored[index] = await client.files.put(upload, { signal: either, metadata });
+      const sha256 = await sha256OfFile(file.path, either);
+      stored[index] = await client.files.put({ ...upload, sha256 }, { signal: either, metadata });
     }
   };
   try {
