@@ -166,6 +166,14 @@ describe("nothing is stored, and the link stays good, where", () => {
     await refused(link, sending(link.url, Buffer.from("plain text")), [415, "type_not_allowed"]);
   });
 
+  test("the server fails when all bytes are there", async () => {
+    const link = await makeLink();
+    const { remove } = installFailpoint("upload-before-commit:error");
+    await refused(link, sending(link.url, CONTENT), [500, "internal"]);
+    remove();
+    expect(await look(link.id)).toMatchObject({ used_at: expect.any(String) });
+  });
+
   test("its digest is wrong", async () => {
     const link = await makeLink();
     const headers = { "content-digest": `sha-256=:${Buffer.alloc(32).toString("base64")}:` };
