@@ -9,7 +9,12 @@ import { StorableObject, StorableText } from "./text.ts";
 /** Body of POST /jobs. `pipeline` is the name of a stored or built-in pipeline, `name@version`, or a document. */
 export const JobRequest = z.strictObject({
   pipeline: z.union([StorableText, PipelineDocument]),
-  inputs: z.array(z.string()).min(1).max(100_000).optional().describe("ids of files that are here already; this or `source`"),
+  inputs: z
+    .array(z.string())
+    .min(1)
+    .max(100_000)
+    .optional()
+    .describe("ids of files that are here already, or of bulk uploads, which stand for all their files; this or `source`"),
   source: JobSource.optional().describe("where to collect the inputs from; this or `inputs`"),
   params: StorableObject.optional(),
   priority: z.int().min(-100).max(100).optional().describe("higher first, among the jobs of one tenant; 0 unless told"),

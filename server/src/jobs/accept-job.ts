@@ -1,14 +1,13 @@
 import type { JobAccepted } from "@filemill/contract/jobs.ts";
-import type { FileSummary, Metadata } from "@filemill/contract/files.ts";
-import { decodeId, encodeId } from "@filemill/contract/ids.ts";
-import type { Database, Transaction } from "../db/database.ts";
-import { sql } from "../db/sql.ts";
+import type { Metadata } from "@filemill/contract/files.ts";
+import { encodeId } from "@filemill/contract/ids.ts";
+import type { Database } from "../db/database.ts";
 import type { JobSource } from "@filemill/contract/source.ts";
-import { Problem } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import type { Catalogue } from "../processors/catalogue.ts";
 import { appendAudit } from "../record/audit.ts";
 import { hashRequest, withIdempotency } from "./idempotency.ts";
+import { lockInputs } from "./lock-inputs.ts";
 import { resolvePipeline, type PipelineRequest } from "./pipelines/resolve.ts";
 import { requireListFile } from "./sources/job-inputs.ts";
 import { submitJob } from "./submit.ts";
@@ -18,7 +17,7 @@ export interface JobOrder extends PipelineRequest {
   readonly tenantId: string;
   readonly actor: string;
   readonly idempotencyKey: string | undefined;
-  /** Public ids, in the order of the items. */
+  /** Public ids of files and bulks, in the order of the items. */
   readonly inputs: readonly string[];
   /** Where inputs are collected from instead (sources/job-inputs.ts has checked it). */
   readonly source?: JobSource | undefined;
@@ -33,12 +32,6 @@ export interface AcceptedJob {
   /** To be announced; empty where an earlier request with the same key made the job. */
   readonly lanes: ReadonlySet<string>;
 }
-
-interface InputRow extends FileSummary {
-  readonly uuid: string;
-}
-
-const MAX_MISSING_NAMED = 20;
 
 /**
  * Checks, plans and records a job in one transaction, at most once for an Idempotency-Key. Throws Problem: not_found for
@@ -55,7 +48,7 @@ export async function acceptJob(services: { database: Database; catalogue: Catal
     const job = await submitJob(transaction, {
       tenantId,
       pipeline: planned,
-      inputs: files.map((file) => ({ fileId: file.uuid, sizeBytes: file.size })),
+      inputs: files,
       ...(source && { source }),
       priority,
       metadata,
@@ -70,7 +63,7 @@ export async function acceptJob(services: { database: Database; catalogue: Catal
     });
     ({ lanes } = job);
     await failpoint("job-before-commit");
-    const summaries = files.map(({ uuid: _uuid, ...summary }) => summary);
+    const summaries = files.flatMap(({ told }) => told ?? []);
     return {
       status: 202,
       body: { job_id: id, status: "queued", estimated_completion: order.estimatedCompletion?.toISOString() ?? null, files: summaries },
@@ -78,30 +71,4 @@ export async function acceptJob(services: { database: Database; catalogue: Catal
   });
   await failpoint("job-after-commit");
   return { answer: body, lanes };
-}
-
-/** The files in the order asked for, held until the commit, so that none is deleted between this look and the job. */
-async function lockInputs(transaction: Transaction, tenantId: string, ids: readonly string[]): Promise<InputRow[]> {
-  const uuids = ids.map((id) => decodeId("file", id));
-  const rows = await transaction.query<Omit<InputRow, "id">>(sql`
-    SELECT id AS uuid, name, size_bytes AS size, encode(sha256, 'hex') AS sha256, media_type FROM files
-    WHERE id = ANY(${[...new Set(uuids.filter((uuid) => uuid !== undefined))]}::uuid[])
-      AND tenant_id = ${tenantId} AND status = 'stored' AND origin <> 'intermediate' ORDER BY id FOR SHARE`);
-  const byUuid = new Map(rows.map((row) => [row.uuid, row]));
-  const missing: number[] = [];
-  const files = ids.flatMap((id, index) => {
-    const row = byUuid.get(uuids[index] ?? "");
-    if (!row) missing.push(index);
-    return row ? [{ ...row, id }] : [];
-  });
-  if (missing.length > 0) throw missingInputs(ids, missing);
-  return files;
-}
-
-function missingInputs(ids: readonly string[], missing: readonly number[]): Problem {
-  const named = missing.slice(0, MAX_MISSING_NAMED);
-  const more = missing.length > named.length ? ` and ${missing.length - named.length} more` : "";
-  const issues = named.map((index) => ({ pointer: `/inputs/${index}`, message: `there is no file "${ids[index]}"` }));
-  const list = named.map((index) => `"${ids[index]}"`).join(", ");
-  return new Problem("not_found", `There is no file ${list}${more}.`, { issues });
 }

@@ -169,6 +169,18 @@ describe("an archive with a pipeline", () => {
     expect((await answerOf(await tenant.fetch("/jobs?metadata.case=job"))).data).toHaveLength(1);
   });
 
+  it("may be the input of a job later, for its own tenant only", async () => {
+    const { bulk_id } = await stored(rawTar(some(250)));
+    const order = (by: TestTenant) => {
+      const body = JSON.stringify({ pipeline: { steps: { stats: { use: "text.stats" } } }, inputs: [bulk_id] });
+      return by.fetch("/jobs", { method: "POST", body, headers: { "content-type": "application/json" } });
+    };
+    const accepted = await answerOf(await order(tenant));
+    expect(accepted.files).toHaveLength(100);
+    expect(await (await tenant.fetch(`/jobs/${accepted.job_id}`)).json()).toMatchObject({ counts: { total: 250 } });
+    expect((await order(await app.tenant())).status).toBe(404);
+  });
+
   it("is refused before its body where the pipeline is wrong", async () => {
     const before = await keptBy(app);
     const response = await send(rawTar(some(3)), { query: "?pipeline=nothing" });

@@ -7,7 +7,7 @@ import { z } from "zod";
 import { notFound, Problem } from "../../errors.ts";
 import { resolvePipeline, type PipelineRequest } from "../../jobs/pipelines/resolve.ts";
 import { beginBulk } from "../../uploads/bulk/begin-bulk.ts";
-import { isBulkId } from "../../uploads/bulk/bulk-id.ts";
+import { isBulkId } from "../../record/bulk-id.ts";
 import { listBulk } from "../../uploads/bulk/list-bulk.ts";
 import { openArchive } from "../../uploads/bulk/open-archive.ts";
 import { openVerified } from "../../uploads/bulk/verified-archive.ts";

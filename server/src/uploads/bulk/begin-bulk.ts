@@ -2,7 +2,7 @@ import type { Metadata } from "@filemill/contract/files.ts";
 import type { Database } from "../../db/database.ts";
 import { hashRequest, withIdempotency } from "../../jobs/idempotency.ts";
 import type { PipelineRequest } from "../../jobs/pipelines/resolve.ts";
-import { newBulkId } from "./bulk-id.ts";
+import { newBulkId } from "../../record/bulk-id.ts";
 
 export interface BulkRequest {
   readonly tenantId: string;

@@ -1,6 +1,6 @@
 import type { Database } from "../../db/database.ts";
-import { placeInBulk } from "./bulk-id.ts";
-import { readBulkRows, type BulkRow } from "./bulk-rows.ts";
+import { placeInBulk } from "../../record/bulk-id.ts";
+import { readBulkRows, type BulkRow } from "../../record/bulk-rows.ts";
 
 /** What an attempt that broke off has stored of a bulk. */
 export interface EarlierAttempt {

@@ -1,7 +1,7 @@
 import type { Transaction } from "../../db/database.ts";
 import { sql } from "../../db/sql.ts";
 import { FILE_COLUMNS, type FileRow } from "../find-files.ts";
-import { lastIdOfBulk } from "./bulk-id.ts";
+import { lastIdOfBulk } from "../../record/bulk-id.ts";
 
 /** Files of a bulk that are not deleted, behind `after`, in the order of the archive. */
 export function listBulk(transaction: Transaction, page: { bulkId: string; after: string; limit: number }): Promise<FileRow[]> {

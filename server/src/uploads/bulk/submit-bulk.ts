@@ -3,12 +3,13 @@ import type { Metadata } from "@filemill/contract/files.ts";
 import type { Database } from "../../db/database.ts";
 import { hashRequest, withIdempotency } from "../../jobs/idempotency.ts";
 import { resolvePipeline, type PipelineRequest } from "../../jobs/pipelines/resolve.ts";
+import { MAX_JOB_INPUTS } from "../../jobs/lock-inputs.ts";
 import { submitJob } from "../../jobs/submit.ts";
 import { appendAudit } from "../../record/audit.ts";
-import { lockBulkInputs } from "./bulk-rows.ts";
+import { lockBulkInputs } from "../../record/bulk-rows.ts";
 
 /** As many as a job takes by their ids. */
-export const MAX_BULK_JOB_FILES = 100_000;
+export const MAX_BULK_JOB_FILES = MAX_JOB_INPUTS;
 
 export interface BulkJob {
   readonly tenantId: string;
@@ -37,7 +38,8 @@ export async function submitBulk(
   let lanes: ReadonlySet<string> = new Set();
   const { body } = await withIdempotency(services.database, { tenantId, key, requestHash }, async (transaction) => {
     const pipeline = await resolvePipeline(transaction, job.pipeline, services.catalogue);
-    const inputs = await lockBulkInputs(transaction, bulkId);
+    const files = await lockBulkInputs(transaction, { bulkId, limit: MAX_BULK_JOB_FILES });
+    const inputs = files.map(({ id, size_bytes }) => ({ fileId: id, sizeBytes: size_bytes }));
     const submitted = await submitJob(transaction, { tenantId, pipeline, inputs, priority: 0, metadata });
     const detail = { pipeline: pipeline.name, inputs: inputs.length };
     await appendAudit(transaction, { tenantId, actor: job.actor, action: "job.create", object: encodeId("job", submitted.jobId), detail });

@@ -1,5 +1,5 @@
-import type { Transaction } from "../../db/database.ts";
-import { sql } from "../../db/sql.ts";
+import type { Transaction } from "../db/database.ts";
+import { sql } from "../db/sql.ts";
 import { lastIdOfBulk } from "./bulk-id.ts";
 
 export interface BulkRow {
@@ -19,12 +19,14 @@ export function readBulkRows(transaction: Transaction, page: { bulkId: string; a
     WHERE id > ${page.after}::uuid AND id <= ${lastIdOfBulk(page.bulkId)}::uuid AND ${OWN} ORDER BY id LIMIT ${page.limit}`);
 }
 
-/** The files of a bulk that are there, as inputs of a job; held until the commit, so that none is deleted meanwhile. */
-export function lockBulkInputs(transaction: Transaction, bulkId: string): Promise<{ fileId: string; sizeBytes: number }[]> {
-  return transaction.query<{ fileId: string; sizeBytes: number }>(sql`
-    SELECT id AS "fileId", size_bytes AS "sizeBytes" FROM files
+export type BulkInput = Pick<BulkRow, "id" | "name" | "size_bytes" | "sha256" | "media_type">;
+
+/** Up to `limit` files of a bulk that are there, as inputs of a job; held until the commit, so that none is deleted meanwhile. */
+export function lockBulkInputs(transaction: Transaction, { bulkId, limit }: { bulkId: string; limit: number }): Promise<BulkInput[]> {
+  return transaction.query<BulkInput>(sql`
+    SELECT id, name, size_bytes, sha256, media_type FROM files
     WHERE id > ${bulkId}::uuid AND id <= ${lastIdOfBulk(bulkId)}::uuid AND ${OWN} AND origin = 'upload' AND status = 'stored'
-    ORDER BY id FOR SHARE`);
+    ORDER BY id LIMIT ${limit} FOR SHARE`);
 }
 
 /** Said again beside the policy, because a foreign bulk must look like an absent one whatever the plan. */
