@@ -1,12 +1,18 @@
 import { Command } from "commander";
+import { adminLimits } from "./admin/limits.ts";
+import { adminScrub } from "./admin/scrub.ts";
+import { adminTenants } from "./admin/tenants.ts";
 import type { Context } from "./context.ts";
 import { doctor } from "./doctor/doctor.ts";
 import { EXIT_CODES_HELP } from "./exit.ts";
+import { filesExpire } from "./files/expire.ts";
 import { filesGet } from "./files/get.ts";
+import { filesHold, filesRelease } from "./files/hold.ts";
 import { filesLineage } from "./files/lineage.ts";
 import { filesLink } from "./files/link.ts";
 import { filesList } from "./files/list.ts";
 import { filesPut } from "./files/put.ts";
+import { filesRestore } from "./files/restore.ts";
 import { filesRemove } from "./files/rm.ts";
 import { jobsCancel } from "./jobs/cancel.ts";
 import { jobsList } from "./jobs/list.ts";
@@ -29,6 +35,7 @@ import { processorsShow } from "./processors/show.ts";
 import { collect } from "./run/collect-files.ts";
 import { run } from "./run/run.ts";
 import { noun } from "./terminal/command.ts";
+import { usage } from "./usage.ts";
 
 const HELP = `
 The server is found by FILEMILL_URL (http://127.0.0.1:8080 unless set). The key is FILEMILL_KEY, else what the
@@ -47,11 +54,21 @@ export function createProgram(context: Context): Command {
   program.addCommand(up(context));
   program.addCommand(run(context));
   program.addCommand(collect(context));
+  program.addCommand(usage(context));
+  program.addCommand(
+    noun(
+      "admin",
+      "look after the whole installation (for operators)",
+      [adminTenants, adminLimits, adminScrub].map((make) => make(context)),
+    ),
+  );
   program.addCommand(
     noun(
       "files",
-      "upload, list, download, link to, delete",
-      [filesPut, filesList, filesGet, filesRemove, filesLink, filesLineage].map((make) => make(context)),
+      "upload, list, download, link to, keep, delete",
+      [filesPut, filesList, filesGet, filesRemove, filesLink, filesLineage, filesExpire, filesHold, filesRelease, filesRestore].map(
+        (make) => make(context),
+      ),
     ),
   );
   program.addCommand(

@@ -1,4 +1,5 @@
 import { bulkOf, type Bulk } from "./bulk.ts";
+import { adminOf, type Admin } from "./admin.ts";
 import { pipelinesOf, processorsOf, type Pipelines, type Processors } from "./catalogue.ts";
 import { FilemillError } from "./error.ts";
 import { filesOf, type Files } from "./files.ts";
@@ -6,9 +7,12 @@ import { jobsOf, type Jobs } from "./jobs.ts";
 import { keysOf, type Keys } from "./keys.ts";
 import { linksOf, type Links } from "./links.ts";
 import { createTransport, type ConnectOptions } from "./transport.ts";
+import { usageOf, type Usage } from "./usage.ts";
 import { watch, type WatchedEvent, type WatchOptions } from "./watch.ts";
 
 export interface Client {
+  /** For operators. */
+  readonly admin: Admin;
   readonly files: Files;
   /** Many files in one archive. */
   readonly bulk: Bulk;
@@ -18,6 +22,7 @@ export interface Client {
   readonly links: Links;
   readonly pipelines: Pipelines;
   readonly processors: Processors;
+  readonly usage: Usage;
   /** Events of the whole tenant, from now on; ends only by leaving the loop or by `signal`. */
   events(options?: WatchOptions): AsyncIterable<WatchedEvent>;
   /** Does the server take requests? One try, no retries; never rejects. */
@@ -33,6 +38,7 @@ export function connect(options: ConnectOptions): Client {
   const transport = createTransport(options);
   const single = createTransport({ ...options, retries: 0 });
   return {
+    admin: adminOf(transport),
     files: filesOf(transport),
     bulk: bulkOf(transport),
     jobs: jobsOf(transport),
@@ -40,6 +46,7 @@ export function connect(options: ConnectOptions): Client {
     links: linksOf(transport),
     pipelines: pipelinesOf(transport),
     processors: processorsOf(transport),
+    usage: usageOf(transport),
     events: (watchOptions = {}) => watch(transport, "/api/v1/events", { ...watchOptions, isLast: () => false }),
     async ready(signal) {
       try {

@@ -2,12 +2,13 @@ import type { FileResource, FileSummary, Metadata, UploadAnswer } from "@filemil
 import type { JobAccepted } from "@filemill/contract/jobs.ts";
 import type { LineageAnswer, LineageDirection } from "@filemill/contract/lineage.ts";
 import { FilemillError } from "./error.ts";
+import { fileLifeOf, type FileLife } from "./file-life.ts";
 import { listOf, type List, type ListQuery } from "./pages.ts";
 import { uploadResumable, type ResumableOptions, type ResumedUpload } from "./resumable.ts";
 import type { Transport } from "./transport.ts";
 import type { RunOptions, Upload, UploadOptions } from "./upload.ts";
 
-export interface Files {
+export interface Files extends FileLife {
   /** One request a file, with its length. */
   put(upload: Upload, options?: UploadOptions): Promise<FileSummary>;
   /** In requests that go on where one broke off, by tus; disk-resumable.ts goes on in a later process too. */
@@ -42,6 +43,8 @@ export function filesOf(transport: Transport): Files {
 
   return {
     async put({ name, content, sha256 }, options = {}) {
+    ...fileLifeOf(transport),
+    async put({ name, content }, options = {}) {
       const { files } = await transport.json<UploadAnswer>({
         method: "PUT",
         path: one(name),
