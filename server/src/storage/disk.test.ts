@@ -4,13 +4,13 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createMemoryStore } from "../../test/memory-store.ts";
 import { installFailpoint } from "../failpoint.ts";
 import { openDiskStore } from "./disk.ts";
 import { createFolderSync } from "./folder-sync.ts";
 import { objectStoreContract } from "./object-store.contract.ts";
+import { objectStoreModel } from "./object-store.model.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { createTieredStore } from "./tiered-store.ts";
 
@@ -30,17 +30,11 @@ objectStoreContract("disk in tiers", async () => {
 });
 
 describe("disk store", () => {
-  it("behaves as the model under any commands", async () => {
-    let run = 0;
-    await fc.assert(
-      fc.asyncProperty(fc.array(command, { maxLength: 25 }), async (commands) => {
-        const disk = await openDiskStore({ folder: join(folder, `model-${++run}`) });
-        const model = createMemoryStore();
-        for (const step of commands) expect(await answerOf(disk, step)).toEqual(await answerOf(model, step));
-        expect(await readdir(join(folder, `model-${run}`, "tmp"))).toEqual([]);
-      }),
-      { numRuns: 60 },
-    );
+  let run = 0;
+  const next = () => join(folder, `model-${++run}`);
+  objectStoreModel(() => openDiskStore({ folder: next() }), {
+    runs: 60,
+    inspect: async () => expect(await readdir(join(folder, `model-${run}`, "tmp"))).toEqual([]),
   });
 
   it.each(["disk-after-write", "disk-after-fsync", "disk-after-link", "disk-after-folder-fsync"])(
@@ -106,6 +100,18 @@ describe("disk store", () => {
   });
 });
 
+describe("disk store in tiers", () => {
+  let run = 0;
+  objectStoreModel(
+    async () => {
+      const root = join(folder, `tiered-${++run}`);
+      const tier = (name: string) => openDiskStore({ folder: join(root, name) });
+      return createTieredStore("disk", { hot: await tier("hot"), cold: await tier("cold") });
+    },
+    { runs: 30 },
+  );
+});
+
 describe("folder sync", () => {
   it("never answers a caller with an fsync that began before the call, and shares the next one", async () => {
     const begun: (() => void)[] = [];
@@ -136,48 +142,3 @@ describe("folder sync", () => {
     await expect(second).resolves.toBeUndefined();
   });
 });
-
-type Command =
-  | { readonly kind: "put"; readonly key: string; readonly content: Uint8Array; readonly fails: boolean }
-  | { readonly kind: "get"; readonly key: string; readonly start: number; readonly length: number }
-  | { readonly kind: "head" | "delete" | "list"; readonly key: string }
-  | { readonly kind: "copy"; readonly key: string; readonly to: string };
-
-const key = fc
-  .array(fc.constantFrom("a", "b-1", "0193f0aa-1111", "0193f0aa-2222"), { minLength: 1, maxLength: 4 })
-  .map((parts) => parts.join("/"));
-const command: fc.Arbitrary<Command> = fc.oneof(
-  fc.record({ kind: fc.constant("put" as const), key, content: fc.uint8Array({ maxLength: 64 }), fails: fc.boolean() }),
-  fc.record({ kind: fc.constant("get" as const), key, start: fc.nat(70), length: fc.integer({ min: 1, max: 70 }) }),
-  fc.record({ kind: fc.constantFrom("head" as const, "delete" as const, "list" as const), key }),
-  fc.record({ kind: fc.constant("copy" as const), key, to: key }),
-);
-
-/** What a caller sees of one command, without the time. */
-async function answerOf(store: ObjectStore, step: Command): Promise<unknown> {
-  try {
-    switch (step.kind) {
-      case "put":
-        return await store.put(step.key, Readable.from(contentOf(step)));
-      case "get":
-        return (await buffer(await store.get(step.key, { range: { start: step.start, end: step.start + step.length - 1 } }))).toString(
-          "hex",
-        );
-      case "head":
-        return (await store.head(step.key))?.sizeBytes;
-      case "delete":
-        return await store.delete(step.key);
-      case "list":
-        return (await Array.fromAsync(store.list(step.key), ({ key: listed, sizeBytes }) => `${listed} ${sizeBytes}`)).toSorted();
-      case "copy":
-        return await store.copy(step.key, step.to);
-    }
-  } catch (error) {
-    return error instanceof Error && "code" in error ? error.code : error;
-  }
-}
-
-function* contentOf(step: Extract<Command, { kind: "put" }>): Generator<Buffer> {
-  yield Buffer.from(step.content);
-  if (step.fails) throw Object.assign(new Error("source"), { code: "source" });
-}

@@ -19,7 +19,7 @@ const CLASSES: Readonly<Record<string, StorageClass>> = { Cool: "cold", Cold: "c
 export async function headBlob(
   container: Container,
   key: string,
-  { doubt = 1, signal }: { doubt?: number; signal?: AbortSignal | undefined } = {},
+  { doubt = 2, signal }: { doubt?: number; signal?: AbortSignal | undefined } = {},
 ): Promise<AzureHead | undefined> {
   for (let asked = 0; ; asked++) {
     try {

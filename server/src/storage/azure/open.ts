@@ -7,6 +7,7 @@ import type { PartHolders } from "../remote/part-holders.ts";
 import { STORAGE_CLASSES } from "../storage-class.ts";
 import { blobAt, type Container } from "./container.ts";
 import { copyBlob, setBlobTier } from "./copy.ts";
+import { deleteBlob } from "./delete.ts";
 import { explainAzure, statusOf } from "./explain.ts";
 import { getBlob } from "./get.ts";
 import { headBlob } from "./head.ts";
@@ -24,7 +25,7 @@ export interface AzureOptions {
   readonly holders: PartHolders;
   /** For tests: how old blocks must be to be dropped by tidy. */
   readonly blocksEndAfterMs?: number;
-  readonly guard?: Pick<GuardOptions, "attemptWithinMs">;
+  readonly guard?: Pick<GuardOptions, "answerWithinMs">;
 }
 
 export type AzureCredentials =
@@ -71,7 +72,7 @@ export function openAzureStore(options: AzureOptions): ObjectStore {
     },
     async delete(key) {
       keyParts(key);
-      await guard.run(`delete ${key}`, (signal) => blobAt(container, key).deleteIfExists({ abortSignal: signal }));
+      await deleteBlob(container, key);
     },
     list: (prefix) => listBlobs(container, prefix),
     async copy(from, to) {

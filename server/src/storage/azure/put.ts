@@ -6,6 +6,7 @@ import type { PutOptions } from "../object-store.ts";
 import { cutIntoParts, type Part } from "../remote/parts.ts";
 import { WrongAnswer } from "../remote/wrong-answer.ts";
 import { blobAt, tierOption, WRITE_ID, type Container } from "./container.ts";
+import { deleteBlob } from "./delete.ts";
 import { headBlob } from "./head.ts";
 
 /** As in S3: one part may still be on its way while the next one is gathered. */
@@ -96,7 +97,7 @@ async function stagePart(writing: Writing, part: Part, number: number): Promise<
       });
       checkMd5(answer.contentMD5, part.md5);
     },
-    options,
+    { signal: options.signal, sizeBytes: part.sizeBytes },
   );
   await letGo(writing, part);
 }
@@ -123,7 +124,7 @@ async function make(writing: Writing, sizeBytes: number, request: (signal: Abort
   const { container, key, writeId, options } = writing;
   writing.mayExist = true;
   try {
-    await container.guard.run(`put ${key}`, request, options);
+    await container.guard.run(`put ${key}`, request, { signal: options.signal, sizeBytes });
   } catch (error) {
     if (!(error instanceof StorageError && error.code === "exists")) throw error;
     const found = await headBlob(container, key, { doubt: 3, signal: options.signal });
@@ -151,7 +152,7 @@ function checkMd5(told: Uint8Array | undefined, md5: Buffer): void {
 async function removeRemains({ container, key, writeId, mayExist }: Writing): Promise<void> {
   try {
     if (!mayExist || (await headBlob(container, key, { doubt: 0 }))?.writeId !== writeId) return;
-    await container.guard.run(`delete ${key}`, (signal) => blobAt(container, key).deleteIfExists({ abortSignal: signal }));
+    await deleteBlob(container, key);
   } catch {
     // The put's own error is what matters.
   }

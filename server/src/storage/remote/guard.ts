@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { BrokenCircuitError, circuitBreaker, CircuitState, ConsecutiveBreaker, handleWhen } from "cockatiel";
+import { BrokenCircuitError, circuitBreaker, CircuitState, handleWhen } from "cockatiel";
 import { StorageError } from "../../errors.ts";
+import { createOrderedBreaker } from "./ordered-breaker.ts";
 import { createRetryBudget } from "./retry-budget.ts";
 import { createSilenceWatch, ServerSilent } from "./silence-watch.ts";
 
@@ -15,8 +16,14 @@ export interface Guard {
    * Runs one request, again where it fails in passing: `attempt` must be safe to repeat. Rejects what `explain` makes of
    * the failure, StorageError unavailable where the server is away, or the signal's reason.
    */
-  run<T>(what: string, attempt: (signal: AbortSignal) => Promise<T>, options?: { signal?: AbortSignal | undefined }): Promise<T>;
+  run<T>(what: string, attempt: (signal: AbortSignal) => Promise<T>, options?: RunOptions): Promise<T>;
   readonly state: "closed" | "open" | "half-open";
+}
+
+export interface RunOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Bytes that the request carries: it has time for them. */
+  readonly sizeBytes?: number;
 }
 
 export interface GuardOptions {
@@ -28,7 +35,7 @@ export interface GuardOptions {
   readonly probe: (signal: AbortSignal) => Promise<unknown>;
   /** As Agents.moved. */
   readonly moved: () => number;
-  readonly attemptWithinMs?: number;
+  readonly answerWithinMs?: number;
 }
 
 export interface Explained {
@@ -36,23 +43,26 @@ export interface Explained {
   readonly passing: boolean;
 }
 
-/** Fewer would open on the bad luck of a server that fails a third of its requests: 0.3^8 is one in 15,000. */
-const FAILURES_TO_OPEN = 8;
+/** Fewer would open on the bad luck of a server that fails a third of its requests: 0.3^10 is one in 170,000. */
+const FAILURES_TO_OPEN = 10;
 const REOPEN_AFTER_MS = 5_000;
 /** With a third of all requests failing, one operation in 2,000 needs more. */
 const MAX_TRIES = 7;
 const FIRST_BACKOFF_MS = 30;
 const MAX_BACKOFF_MS = 500;
-/** Of one request, until its answer's head is there. A part of 8 MiB then needs 280 kB/s. */
-const ATTEMPT_WITHIN_MS = 30_000;
+/** From a request's last byte to its answer's first: another try is likely to be faster. */
+const ANSWER_WITHIN_MS = 5_000;
+/** The slowest line to a store that we wait for: a part of 8 MiB then has 32 s. */
+const LEAST_BYTES_PER_MS = 256;
 
 export function createGuard(options: GuardOptions): Guard {
   const { name } = options;
   const budget = createRetryBudget();
   const watch = createSilenceWatch(options);
+  const order = createOrderedBreaker(FAILURES_TO_OPEN);
   const breaker = circuitBreaker(
     handleWhen((error) => judge(error, "").passing),
-    { halfOpenAfter: REOPEN_AFTER_MS, breaker: new ConsecutiveBreaker(FAILURES_TO_OPEN) },
+    { halfOpenAfter: REOPEN_AFTER_MS, breaker: order },
   );
 
   function judge(error: unknown, what: string): Explained {
@@ -61,20 +71,26 @@ export function createGuard(options: GuardOptions): Guard {
     return { passing: true, error: new StorageError("unavailable", `${name}: ${what}: ${error.message}`, { cause: error }) };
   }
 
-  async function once<T>(attempt: (signal: AbortSignal) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  async function once<T>(attempt: (signal: AbortSignal) => Promise<T>, { signal, sizeBytes = 0 }: RunOptions): Promise<T> {
     const abort = new AbortController();
     const onAbort = () => abort.abort(new CallerGone());
     signal?.addEventListener("abort", onAbort, { once: true });
-    const limit = options.attemptWithinMs ?? ATTEMPT_WITHIN_MS;
+    const limit = (options.answerWithinMs ?? ANSWER_WITHIN_MS) + Math.ceil(sizeBytes / LEAST_BYTES_PER_MS);
     const timer = setTimeout(() => abort.abort(new AttemptTimeout(limit)), limit);
     const unwatch = watch.begin((reason) => abort.abort(reason));
+    const entry = order.begin();
     try {
       if (signal?.aborted) onAbort();
       abort.signal.throwIfAborted();
-      return await attempt(abort.signal);
-    } catch (error) {
+      const answer = await attempt(abort.signal);
+      entry.end("answered");
+      return answer;
+    } catch (thrown) {
       // A client library has its own error for an abort: the reason says more.
-      throw abort.signal.aborted ? abort.signal.reason : error;
+      const error = abort.signal.aborted ? abort.signal.reason : thrown;
+      if (error instanceof CallerGone) entry.forget();
+      else entry.end(judge(error, "").passing ? "failed" : "answered");
+      throw error;
     } finally {
       unwatch();
       clearTimeout(timer);
@@ -83,11 +99,12 @@ export function createGuard(options: GuardOptions): Guard {
   }
 
   return {
-    async run(what, attempt, { signal } = {}) {
+    async run(what, attempt, running = {}) {
+      const { signal } = running;
       budget.requested();
       for (let tries = 1; ; tries++) {
         try {
-          return await breaker.execute(() => once(attempt, signal));
+          return await breaker.execute(() => once(attempt, running));
         } catch (error) {
           signal?.throwIfAborted();
           if (error instanceof BrokenCircuitError) throw refused(name, what, error);

@@ -32,11 +32,13 @@ export function createSilenceWatch(options: {
   async function look(): Promise<void> {
     timer = undefined;
     looking = true;
-    const suspects = [...waiting].filter(([, since]) => since + SUSPECT_AFTER_MS <= performance.now() + 1);
-    if (suspects.length > 0) {
+    const begun = performance.now();
+    const isSuspect = [...waiting.values()].some((since) => since + SUSPECT_AFTER_MS <= begun + 1);
+    if (isSuspect) {
       const cause = await silence(options);
-      for (const [giveUp] of suspects) {
-        if (!waiting.has(giveUp)) continue;
+      for (const [giveUp, since] of waiting) {
+        // What began during the probe has its own turn.
+        if (since > begun) continue;
         // Alive: it is asked about again when it has waited as long once more.
         if (cause === undefined) waiting.set(giveUp, performance.now());
         else giveUp(new ServerSilent({ cause }));

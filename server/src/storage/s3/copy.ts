@@ -14,7 +14,7 @@ const MISSING_AGAIN_MS = [40, 160, 500];
 /** Inside the server; no byte comes here. */
 export async function copyObject(bucket: Bucket, from: string, to: string): Promise<void> {
   const source = await requireObject(bucket, from);
-  if ((await headObject(bucket, to, { doubt: 0 })) !== undefined) {
+  if ((await headObject(bucket, to)) !== undefined) {
     throw new StorageError("exists", `${bucket.name}: copy ${from} to ${to}: the key is taken`);
   }
   await copyInside(bucket, { from, to, source, storageClass: source.storageClass });

@@ -24,7 +24,7 @@ const ASKED_AGAIN_MS = [40, 160, 500];
 export async function headObject(
   bucket: Bucket,
   key: string,
-  { doubt = 1, signal }: { doubt?: number; signal?: AbortSignal | undefined } = {},
+  { doubt = 2, signal }: { doubt?: number; signal?: AbortSignal | undefined } = {},
 ): Promise<S3Head | undefined> {
   for (let asked = 0; ; asked++) {
     try {

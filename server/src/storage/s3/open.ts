@@ -1,7 +1,6 @@
-import { DeleteObjectCommand, GetObjectCommand, HeadBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { GetObjectCommand, HeadBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
-import { StorageError } from "../../errors.ts";
 import { keyParts } from "../keys.ts";
 import type { ObjectStore } from "../object-store.ts";
 import { createAgents } from "../remote/agents.ts";
@@ -10,6 +9,7 @@ import type { PartHolders } from "../remote/part-holders.ts";
 import type { StorageClass } from "../storage-class.ts";
 import { at, type Bucket } from "./bucket.ts";
 import { copyObject, setObjectClass } from "./copy.ts";
+import { deleteObject } from "./delete.ts";
 import { explainS3, statusOf } from "./explain.ts";
 import { getObject } from "./get.ts";
 import { headObject } from "./head.ts";
@@ -34,7 +34,7 @@ export interface S3Options {
   readonly holders: PartHolders;
   /** For tests: how old an open upload must be to be aborted by tidy. */
   readonly uploadsEndAfterMs?: number;
-  readonly guard?: Pick<GuardOptions, "attemptWithinMs">;
+  readonly guard?: Pick<GuardOptions, "answerWithinMs">;
 }
 
 /** Whoever called gets every error; the library would write them to the console besides. */
@@ -92,13 +92,7 @@ export function openS3Store(options: S3Options): ObjectStore {
     },
     async delete(key) {
       keyParts(key);
-      const command = new DeleteObjectCommand(at(bucket, key));
-      try {
-        await guard.run(`delete ${key}`, (signal) => client.send(command, { abortSignal: signal }));
-      } catch (error) {
-        // S3 says 204 of an object that is not there; some say 404.
-        if (!(error instanceof StorageError && error.code === "not_found")) throw error;
-      }
+      await deleteObject(bucket, key);
     },
     list: (listed) => listObjects(bucket, listed),
     async copy(from, to) {

@@ -5,7 +5,6 @@ import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
-  DeleteObjectCommand,
   PutObjectCommand,
   UploadPartCommand,
   type CompletedPart,
@@ -15,6 +14,7 @@ import type { PutOptions } from "../object-store.ts";
 import { cutIntoParts, type Part } from "../remote/parts.ts";
 import { at, classParameter, WRITE_ID, type Bucket } from "./bucket.ts";
 import { WrongAnswer } from "../remote/wrong-answer.ts";
+import { deleteObject } from "./delete.ts";
 import { etagOf, headObject, type EtagAnswer, type S3Head } from "./head.ts";
 
 /** One part may still be on its way while the next one is gathered; so a put holds two, however large its content is. */
@@ -100,7 +100,7 @@ async function putWhole(writing: Writing, part: Part): Promise<void> {
       });
       checkEtag(await bucket.client.send(command, { abortSignal: signal }), part.md5.toString("hex"));
     },
-    options,
+    { signal: options.signal, sizeBytes: part.sizeBytes },
   );
   try {
     await run;
@@ -118,7 +118,7 @@ async function putWhole(writing: Writing, part: Part): Promise<void> {
 
 async function putMultipart(writing: Writing, parts: AsyncGenerator<Part>): Promise<number> {
   const { bucket, key, options } = writing;
-  const taken = await headObject(bucket, key, { doubt: 0, signal: options.signal });
+  const taken = await headObject(bucket, key, { signal: options.signal });
   if (taken !== undefined) throw new StorageError("exists", `${bucket.name}: put ${key}: the key is taken`);
   const uploadId = await beginUpload(writing);
   writing.uploadId = uploadId;
@@ -177,7 +177,7 @@ async function sendPart(
       checkEtag(answer, part.md5.toString("hex"));
       return answer.ETag ?? "";
     },
-    options,
+    { signal: options.signal, sizeBytes: part.sizeBytes },
   );
   await letGo(writing, part);
   return { PartNumber: number, ETag: etag };
@@ -196,7 +196,10 @@ async function completeUpload(
   });
   writing.mayExist = true;
   try {
-    await bucket.guard.run(`complete ${key}`, (signal) => bucket.client.send(command, { abortSignal: signal }), options);
+    await bucket.guard.run(`complete ${key}`, (signal) => bucket.client.send(command, { abortSignal: signal }), {
+      signal: options.signal,
+      sizeBytes: upload.sizeBytes, // Which some servers put together now.
+    });
   } catch (error) {
     // not_found: the upload is no more, because an earlier try completed it. exists: the same, or another's object.
     if (!(error instanceof StorageError && (error.code === "not_found" || error.code === "exists"))) throw error;
@@ -230,8 +233,7 @@ async function removeRemains({ bucket, key, writeId, uploadId, mayExist }: Writi
         .catch(() => undefined);
     }
     if (!mayExist || (await headObject(bucket, key, { doubt: 0 }))?.writeId !== writeId) return;
-    const remove = new DeleteObjectCommand(at(bucket, key));
-    await bucket.guard.run(`delete ${key}`, (signal) => bucket.client.send(remove, { abortSignal: signal }));
+    await deleteObject(bucket, key);
   } catch {
     // The put's own error is what matters.
   }
