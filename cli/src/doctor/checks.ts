@@ -11,6 +11,7 @@ import { size } from "../terminal/print.ts";
 import { database } from "./database.ts";
 import type { Check, Finding } from "./finding.ts";
 import { ports } from "./ports.ts";
+import { stores } from "./stores.ts";
 
 const NEEDED_NODE = 24;
 const NEEDED_SPACE_BYTES = 1 * 2 ** 30;
@@ -21,6 +22,7 @@ export const CHECKS: readonly Check[] = [
   { name: "data folder", look: folder },
   { name: "disk space", look: space },
   { name: "database", look: database },
+  { name: "stores", look: stores },
   { name: "sandbox", look: sandbox },
   { name: "ports", look: ports },
   { name: "API", look: api },

@@ -4,10 +4,12 @@ import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
+import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Context } from "../context.ts";
 import { database } from "./database.ts";
 import { ports } from "./ports.ts";
+import { stores } from "./stores.ts";
 
 let folder: string;
 let servers: Server[] = [];
@@ -78,4 +80,16 @@ test("a database elsewhere that is away, or is none, is told apart from one that
   expect(stranger).toMatchObject({ ok: false, advice: expect.stringContaining("migrate.ts") });
   expect(JSON.stringify(stranger)).not.toContain("secret");
   expect(await database(contextOf({ FILEMILL_DATABASE_URL: "not a url" }))).toMatchObject({ ok: false });
+});
+
+test("a store is written to and read, and one that can't be is named", async () => {
+  expect(await stores(contextOf({}))).toMatchObject({ ok: true, found: expect.stringContaining("is made at the first start") });
+  expect(await stores(contextOf({ FILEMILL_STORAGE_URL: pathToFileURL(folder).href }))).toMatchObject({
+    ok: true,
+    found: expect.stringContaining("written, read, listed and deleted"),
+  });
+  const closed = await freedPort();
+  const away = { FILEMILL_STORAGE_URL: `s3://bucket?name=far&endpoint=http://127.0.0.1:${closed}&access_key=a&secret_key=b` };
+  const finding = await stores(contextOf(away));
+  expect(finding).toMatchObject({ ok: false, found: expect.stringContaining("far: put") });
 });
