@@ -80,6 +80,7 @@ export function linkedRoutes(services: Services): FastifyPluginAsync {
               link,
               name: request.query.name,
               idempotencyKey: idempotencyKey(request),
+              allowedTypes: services.limits.allowedTypes,
               release: freeChunk,
               ...(length !== undefined && { expectedBytes: Number(length) }),
               ...(digests && { digests }),

@@ -166,6 +166,16 @@ describe("nothing is stored, and the link stays good, where", () => {
     await refused(link, sending(link.url, Buffer.from("plain text")), [415, "type_not_allowed"]);
   });
 
+  test("the installation does not take its type, whatever the link takes", async () => {
+    const { limits } = app.services;
+    const apart = await buildApp({ ...app.services, limits: { ...limits, allowedTypes: ["image/*"] } });
+    await apart.listen({ host: "127.0.0.1", port: 0 });
+    const link = await makeLink({ media_types: ["text/*"] });
+    const there = link.url.replace(/^http:\/\/[^/]+/, `http://127.0.0.1:${portOf(apart)}`);
+    await refused(link, sending(there, Buffer.from("plain text")), [415, "type_not_allowed"]);
+    await apart.close();
+  });
+
   test("the server fails when all bytes are there", async () => {
     const link = await makeLink();
     const { remove } = installFailpoint("upload-before-commit:error");

@@ -12,7 +12,7 @@ import { receiveFile, type Reception } from "../receive.ts";
 import type { OpenUploadLink } from "./open-upload-link.ts";
 import { useUploadLink } from "./upload-link.ts";
 
-export interface LinkUpload<Body> extends Pick<Reception, "expectedBytes" | "digests" | "release" | "reservation"> {
+export interface LinkUpload<Body> extends Pick<Reception, "expectedBytes" | "digests" | "release" | "reservation" | "allowedTypes"> {
   readonly link: OpenUploadLink;
   /** Of the file, where the link gives it none. */
   readonly name: string | undefined;
