@@ -42,9 +42,8 @@ export function filesOf(transport: Transport): Files {
     transport.json<T>({ method: "POST", path: FILES, content, signal });
 
   return {
-    async put({ name, content, sha256 }, options = {}) {
     ...fileLifeOf(transport),
-    async put({ name, content }, options = {}) {
+    async put({ name, content, sha256 }, options = {}) {
       const { files } = await transport.json<UploadAnswer>({
         method: "PUT",
         path: one(name),
