@@ -12,6 +12,7 @@ const ROWS: Readonly<Record<string, (options: Options) => Promise<void>>> = {
   thumbnails: async (options) => (await import("../src/rows/thumbnails.ts")).thumbnails(options),
   "table-query": async (options) => (await import("../src/rows/table-query.ts")).tableQueries(options),
   "one-gib": async (options) => (await import("../src/rows/one-gib.ts")).oneGib(options),
+  encryption: async (options) => (await import("../src/rows/encryption.ts")).encryption(options),
   "small-uploads": async (options) => (await import("../src/rows/small-uploads.ts")).smallUploads(options),
   bulk: async (options) => (await import("../src/rows/bulk.ts")).bulk(options),
   recovery: async (options) => (await import("../src/rows/recovery.ts")).recovery(options),

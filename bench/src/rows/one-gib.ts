@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createCipheriv, createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { mkdtemp, open, rm } from "node:fs/promises";
@@ -15,7 +15,7 @@ const MIB = 1024 * 1024;
 const SIZE_MIB = 1024;
 const SAMPLE_MS = 50;
 
-/** 1 GiB through the API, beside what disk and digest alone can do; and by how much the API's memory grew. */
+/** 1 GiB through the API, beside what disk, digest and cipher alone can do; and by how much the API's memory grew. */
 export async function oneGib({ rounds }: { rounds: number }): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "filemill-gib-"));
   const platform = await startPlatform();
@@ -32,6 +32,7 @@ export async function oneGib({ rounds }: { rounds: number }): Promise<void> {
     const contestants: Contestant[] = [
       timed("floor: write and fsync", () => writeFloor(join(folder, "floor"))),
       timed("floor: sha256", digestFloor),
+      timed("floor: AES-256-GCM", cipherFloor),
       { name: "upload", measure: () => watched(() => upload(platform)) },
       { name: "download", measure: () => watched(() => download(platform)) },
     ];
@@ -80,6 +81,13 @@ async function writeFloor(path: string): Promise<void> {
 
 async function digestFloor(): Promise<void> {
   await pipeline(content(), createHash("sha256"));
+}
+
+async function cipherFloor(): Promise<void> {
+  const cipher = createCipheriv("aes-256-gcm", randomBytes(32), randomBytes(12));
+  for await (const chunk of content())
+    for (let start = 0; start < MIB; start += 65_536) cipher.update(chunk.subarray(start, start + 65_536));
+  cipher.final();
 }
 
 async function upload({ url, key }: Platform): Promise<void> {
