@@ -43,8 +43,6 @@ export interface AllowedFolder {
   readonly tenants: Tenants;
 }
 
-export const NO_SOURCES: SourcesConfig = { named: new Map(), folders: [] };
-
 const PREFIX = "FILEMILL_SOURCE_";
 /** Where nothing is said; a machine with one tenant needs no more, and one with many must say who may see what. */
 const DEFAULT_TENANTS = ["default"];

@@ -25,7 +25,8 @@ import { openPlans } from "./plans.ts";
 import { startRecovery } from "./recover.ts";
 import { registerWorker, setWorkerStatus, touchWorker } from "./registry.ts";
 import type { ResultSecrets } from "./reuse.ts";
-import { runTask, type TaskEnd, type TaskServices } from "./run-task.ts";
+import { runTask } from "./run-task.ts";
+import type { TaskEnd, TaskServices } from "./task-services.ts";
 
 export interface WorkerOptions {
   readonly database: Database;

@@ -10,7 +10,7 @@ import type { StoredFile } from "../record/files.ts";
 import type { Reservation } from "../tenants/quota-reservation.ts";
 import { commitCompletion } from "./commit-completion.ts";
 import { failureOf } from "./run-source.ts";
-import type { TaskEnd, TaskServices } from "./run-task.ts";
+import type { TaskEnd, TaskServices } from "./task-services.ts";
 import { unlessGivenUp } from "./unless-given-up.ts";
 
 /** Objects that one task fetches at the same time. */

@@ -8,7 +8,7 @@ import { SourceError, type SourcePage } from "../jobs/sources/source.ts";
 import type { Plan } from "../jobs/plan.ts";
 import { failpoint } from "../failpoint.ts";
 import type { ClaimedTask } from "../queue/task.ts";
-import type { TaskEnd, TaskServices } from "./run-task.ts";
+import type { TaskEnd, TaskServices } from "./task-services.ts";
 import { unlessGivenUp } from "./unless-given-up.ts";
 
 /** A source with more than that is taken for a mistake unless its job says otherwise. */

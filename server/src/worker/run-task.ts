@@ -1,5 +1,3 @@
-import type { Logger } from "pino";
-import type { Database } from "../db/database.ts";
 import { isDatabaseAway } from "../db/database-errors.ts";
 import { StorageError, type Failure } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
@@ -7,59 +5,22 @@ import type { EntryOutcome, TaskOutcome } from "../jobs/advance/outcome.ts";
 import { sweepTasks } from "../jobs/cancel.ts";
 import type { Plan, StagePlan } from "../jobs/plan.ts";
 import { isCollecting } from "../jobs/sources/plan-source.ts";
-import type { Sources } from "../jobs/sources/source.ts";
 import type { ResultRow } from "../outputs/result-cache.ts";
-import type { Catalogue } from "../processors/catalogue.ts";
 import type { EntryResult } from "../processors/stage-run.ts";
 import { MAX_HANDBACKS } from "../queue/release.ts";
 import type { ClaimedTask } from "../queue/task.ts";
-import type { ContentStore } from "../storage/content-store.ts";
 import { ReservationLost, type Reservation } from "../tenants/quota-reservation.ts";
-import type { Quotas } from "../tenants/quotas.ts";
-import type { ByteBudget } from "./byte-budget.ts";
 import { commitCompletion } from "./commit-completion.ts";
-import type { Committer } from "./committer.ts";
-import type { HostPool } from "./host/pool.ts";
 import { keepOutputs, ResultGone, type Kept } from "./keep-outputs.ts";
-import type { Plans } from "./plans.ts";
 import { prepare, type Prepared } from "./prepare.ts";
 import { reserveOutputs } from "./reserve-outputs.ts";
-import { countReused, forgetReused, openLookUp, type ResultSecrets } from "./reuse.ts";
+import { countReused, forgetReused, openLookUp } from "./reuse.ts";
 import { runOnHosts } from "./run-on-hosts.ts";
 import { runCollect } from "./run-collect.ts";
 import { runSource } from "./run-source.ts";
 import { placeResults, resultsToRemember } from "./stored-results.ts";
+import type { TaskEnd, TaskServices } from "./task-services.ts";
 import { unlessGivenUp } from "./unless-given-up.ts";
-
-export interface TaskServices {
-  readonly database: Database;
-  readonly contents: ContentStore;
-  readonly quotas: Quotas;
-  readonly catalogue: Catalogue;
-  readonly hosts: HostPool;
-  readonly plans: Plans;
-  readonly committer: Committer;
-  /** Inputs on disk of tasks that no host has begun with. */
-  readonly ahead: ByteBudget;
-  readonly workerId: string;
-  /** What lists and fetches inputs from elsewhere. */
-  readonly sources: Sources;
-  /** Tells that lanes got work; for what is committed here and not by the committer. */
-  readonly announce: (lanes: Iterable<string>) => void;
-  readonly log: Logger;
-  /** Left out: no result is used again, and none remembered. */
-  readonly secrets?: ResultSecrets | undefined;
-  /** A host has begun with the task; from then on a drain waits for it. */
-  readonly onStarted?: () => void;
-  /** Entries whose stage may be reused: those that were, and those that ran. */
-  readonly onReused?: (entries: { readonly hits: number; readonly misses: number }) => void;
-}
-
-/**
- * How a task left this worker. `given_up`: still held but not finished (a drain, or the database, the store or the hosts
- * were away), to be released without burning an attempt.
- */
-export type TaskEnd = "committed" | "not_ours" | "given_up";
 
 /** Runs one claimed task to its end: inputs to disk, steps in a host, outputs durable, one fenced commit. Never rejects. */
 export async function runTask(services: TaskServices, task: ClaimedTask, signal: AbortSignal): Promise<TaskEnd> {

@@ -12,7 +12,7 @@ import { FIRST_CURSOR } from "../../src/queue/ring.ts";
 import type { ClaimedTask } from "../../src/queue/task.ts";
 import { openCommitter } from "../../src/worker/committer.ts";
 import { runSource } from "../../src/worker/run-source.ts";
-import type { TaskServices } from "../../src/worker/run-task.ts";
+import type { TaskServices } from "../../src/worker/task-services.ts";
 import type { Engine } from "../engine/engine.ts";
 
 /** A source of so many objects that are not there: it is listed for real, and what would be fetched is said to be done. */

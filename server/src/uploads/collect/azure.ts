@@ -9,7 +9,7 @@ import { isUnchanged } from "./is-unchanged.ts";
 import { namedSource } from "./named-source.ts";
 import { objectName } from "./object-name.ts";
 import { explainSdk } from "./sdk-errors.ts";
-import type { SourceContext } from "./sources.ts";
+import type { SourceContext } from "./source-context.ts";
 import { storeObject, type OpenedObject } from "./store-object.ts";
 
 const TRIES = 3;

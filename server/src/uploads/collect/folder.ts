@@ -9,7 +9,7 @@ import { isMatch } from "./is-match.ts";
 import { isUnchanged } from "./is-unchanged.ts";
 import { objectName } from "./object-name.ts";
 import { lookAt, openRegular } from "./regular-file.ts";
-import type { SourceContext } from "./sources.ts";
+import type { SourceContext } from "./source-context.ts";
 import { storeObject } from "./store-object.ts";
 import { walkFolder } from "./walk-folder.ts";
 

@@ -1,7 +1,7 @@
 import { mayUse, type NamedSource } from "../../config-sources.ts";
 import type { JobSource } from "@filemill/contract/source.ts";
 import { SourceError } from "../../jobs/sources/source.ts";
-import type { SourceContext } from "./sources.ts";
+import type { SourceContext } from "./source-context.ts";
 
 /**
  * The operator's source of that name, as this tenant may use it. One that is not there, is of another kind or is meant for

@@ -8,7 +8,7 @@ import { isUnchanged } from "./is-unchanged.ts";
 import { namedSource } from "./named-source.ts";
 import { objectName } from "./object-name.ts";
 import { explainSdk } from "./sdk-errors.ts";
-import type { SourceContext } from "./sources.ts";
+import type { SourceContext } from "./source-context.ts";
 import { storeObject, type OpenedObject } from "./store-object.ts";
 
 const CONNECT_MS = 10_000;

@@ -1,36 +1,12 @@
 import { bulkhead } from "cockatiel";
-import type { Readable } from "node:stream";
 import type { JobSource } from "@filemill/contract/source.ts";
-import type { FetchConfig } from "../../config-fetch.ts";
-import type { SourcesConfig } from "../../config-sources.ts";
 import type { Source, Sources } from "../../jobs/sources/source.ts";
-import type { ContentStore } from "../../storage/content-store.ts";
-import { openDialers, type Dialers } from "./dialers.ts";
+import { openDialers } from "./dialers.ts";
 import { azureSource } from "./azure.ts";
 import { folderSource } from "./folder.ts";
 import { s3Source } from "./s3.ts";
+import type { SourceContext, SourcesOptions } from "./source-context.ts";
 import { urlsSource } from "./urls.ts";
-
-export interface SourcesOptions {
-  readonly contents: ContentStore;
-  /** What the operator has named and allowed. */
-  readonly config: SourcesConfig;
-  readonly fetch: FetchConfig;
-  /** Of one file. */
-  readonly maxFileBytes: number;
-  /** The stored content of a tenant's file from this byte on; rejects where there is none. */
-  readonly openStored: (file: { tenantId: string; fileId: string; start: number }) => Promise<Readable>;
-  /** For `tenants` of what is configured. */
-  readonly tenantName: (tenantId: string) => Promise<string | undefined>;
-}
-
-/** What a source needs to know and have. */
-export interface SourceContext<Spec extends JobSource> extends SourcesOptions {
-  readonly tenantId: string;
-  readonly jobId: string;
-  readonly spec: Spec;
-  readonly dialers: Dialers;
-}
 
 /** Objects that a worker fetches at the same time, over all its tasks. */
 const MAX_FETCHES = 16;

@@ -5,7 +5,7 @@ import { Problem, StorageError } from "../../errors.ts";
 import { SourceError, type CollectedObject, type CollectOptions, type SourceReference } from "../../jobs/sources/source.ts";
 import { receiveFile } from "../receive.ts";
 import { displayLocation } from "../../jobs/sources/display-location.ts";
-import type { SourceContext } from "./sources.ts";
+import type { SourceContext } from "./source-context.ts";
 
 /** What a place gives for a reference. */
 export interface OpenedObject {

@@ -5,7 +5,7 @@ import { MAX_PAGE, SourceError, type Source, type SourceInput, type SourceRefere
 import { FetchError } from "../../net/fetch-error.ts";
 import type { Fetched } from "../../net/dialer.ts";
 import { nameOfUrl, objectName } from "./object-name.ts";
-import type { SourceContext } from "./sources.ts";
+import type { SourceContext } from "./source-context.ts";
 import { storeObject, type FetchLimits, type OpenedObject } from "./store-object.ts";
 import { readUrlList } from "./url-list.ts";
 
