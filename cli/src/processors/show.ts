@@ -24,6 +24,7 @@ function describe(processor: ProcessorResource): string[] {
     `kind      ${processor.kind}, emits ${processor.emits}`,
     `accepts   ${processor.accepts.join(", ")}`,
     `produces  ${processor.produces.join(", ")}`,
+    `results   ${processor.cacheable ? "can be used again, where a step says cache: true" : "are made anew each time"}`,
     "",
     ...parameterTable(processor.parameters),
     "",

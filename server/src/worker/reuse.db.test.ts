@@ -1,79 +1,34 @@
-import { createHash } from "node:crypto";
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { PipelineDocument } from "@filemill/contract/pipeline.ts";
-import { cloneDatabase, type ClonedDatabase } from "../../test/database.ts";
-import { openEngine, type Engine } from "../../test/engine/engine.ts";
-import { openPlatform, type Platform } from "../../test/engine/platform.ts";
+import { cached, openCountingPlatform, SECRETS, type CountingPlatform } from "../../test/engine/counting-platform.ts";
+import type { Engine } from "../../test/engine/engine.ts";
+import type { Platform } from "../../test/engine/platform.ts";
 import { sql } from "../db/sql.ts";
-import { installFailpoint } from "../failpoint.ts";
-import { deleteJob } from "../jobs/delete-job.ts";
-import { expireRows } from "../lifecycle/expire-rows.ts";
 import { objectPath } from "../storage/disk-layout.ts";
-import type { HostPool } from "./host/pool.ts";
 
 const SAMPLES = fileURLToPath(new URL("../../../samples/", import.meta.url));
 
-let clone: ClonedDatabase;
+let counting: CountingPlatform;
 let engine: Engine;
 let platform: Platform;
 let tenantId: string;
-/** Entries that step hosts were given. */
-let worked = 0;
-let reused = { hits: 0, misses: 0 };
-const secrets = { purposeKey: (id: string) => Promise.resolve({ key: createHash("sha256").update(`secret of ${id}`).digest() }) };
 beforeAll(async () => {
-  clone = await cloneDatabase();
-  engine = openEngine(clone.database);
-  platform = await openPlatform(clone.database);
-  const counting: HostPool = {
-    ...platform.hosts,
-    run(tenant, run, options) {
-      worked += run.entries.length;
-      return platform.hosts.run(tenant, run, options);
-    },
-  };
-  const silent = () => undefined;
-  const observe = { claimed: silent, ended: silent, failed: silent, leaseLost: silent, committed: silent, reaped: silent };
-  const onReused = (entries: { hits: number; misses: number }) => {
-    reused = { hits: reused.hits + entries.hits, misses: reused.misses + entries.misses };
-  };
-  await platform.worker({ hosts: counting, secrets, observe: { ...observe, reused: onReused } });
+  counting = await openCountingPlatform();
+  ({ engine, platform } = counting);
 });
-afterAll(async () => {
-  await platform.close();
-  await clone.close();
-});
+afterAll(() => counting.close());
 beforeEach(async () => {
   tenantId = await engine.tenant();
 });
 
-/** What hosts had to work on for this job, and its outputs. */
-async function run(document: PipelineDocument, files: readonly string[], tenant = tenantId) {
-  worked = 0;
-  reused = { hits: 0, misses: 0 };
-  const jobId = await platform.submit(tenant, document, files);
-  const status = await platform.ended(jobId, 30_000);
-  return { jobId, status, worked, reused, outputs: await platform.outputs(tenant, jobId) };
-}
-
-const put = (...contents: string[]) => Promise.all(contents.map((content, index) => platform.put(tenantId, `${index}.txt`, content)));
-
-/** The document with every step asking for earlier results. */
-function cached(document: PipelineDocument): PipelineDocument {
-  return {
-    ...document,
-    steps: Object.fromEntries(Object.entries(document.steps).map(([name, step]) => [name, { ...step, cache: true }])),
-  };
-}
+const put = (...contents: string[]) => counting.put(tenantId, ...contents);
+const run = (document: PipelineDocument, files: readonly string[], tenant = tenantId) => counting.run(tenant, document, files);
+const rowsOf = (jobId: string) => counting.rowsOf(jobId);
 
 const STATS = cached({ steps: { stats: { use: "text.stats" } } });
-const rowsOf = (jobId: string) =>
-  engine.rows<{ fileId: string; from: string | null; kept: boolean }>(
-    sql`SELECT file_id AS "fileId", reused_from AS "from", kept FROM outputs WHERE job_id = ${jobId}::uuid ORDER BY step, ordinal, part`,
-  );
 
 describe("the second run does no host's work, and gives the same", () => {
   test.each<[string, string, PipelineDocument]>([
@@ -179,7 +134,7 @@ describe("what was not done before is done", () => {
     const stats = platform.catalogue.get("text.stats");
     if (!stats) throw new Error("text.stats is built in");
     const newer = { ...platform.catalogue, get: (name: string) => (name === "text.stats" ? { ...stats, version: "2" } : undefined) };
-    await platform.worker({ catalogue: newer, secrets, lanes: ["newer"] });
+    await platform.worker({ catalogue: newer, secrets: SECRETS, lanes: ["newer"] });
     const jobId = await platform.submit(tenantId, cached({ steps: { stats: { use: "text.stats", lane: "newer" } } }), [a]);
     expect(await platform.ended(jobId)).toBe("completed");
     expect((await rowsOf(jobId)).map((row) => row.from)).toEqual([null]);
@@ -223,7 +178,7 @@ describe("what was not done before is done", () => {
 
   test.each<[string, (path: string) => Promise<void>]>([
     ["lost", (path) => rm(path)],
-    ["cut off", async (path) => (await import("node:fs/promises")).truncate(path, 100)],
+    ["cut off", (path) => truncate(path, 100)],
   ])("when the bytes of the earlier result are %s, in the same task and for good", async (_what, harm) => {
     const files = await put("a", "b");
     const large = cached({ steps: { copy: { use: "table.query", with: { sql: "SELECT repeat('x', 40000) AS x", format: "csv" } } } });
@@ -238,67 +193,4 @@ describe("what was not done before is done", () => {
     expect((await run(large, files)).worked).toBeLessThan(3);
     expect((await run(large, files)).worked).toBe(0);
   });
-});
-
-describe("each file has a life of its own", () => {
-  test("deleting the first result, with its job, leaves the second; and the other way round", async () => {
-    const [a = ""] = await put("hello");
-    const first = await run(STATS, [a]);
-    const second = await run(STATS, [a]);
-    const [made] = await rowsOf(first.jobId);
-    const [again] = await rowsOf(second.jobId);
-    expect(again?.fileId).not.toBe(made?.fileId);
-    await deleteJob(clone.database, { tenantId, jobId: first.jobId, actor: "key_test" });
-    await engine.rows(sql`DELETE FROM files WHERE id = ${made?.fileId}::uuid`);
-    expect(await platform.outputs(tenantId, second.jobId)).toEqual(second.outputs);
-  });
-});
-
-test("a commit that fails leaves no result behind", async () => {
-  const [a = ""] = await put("hello");
-  const faults = installFailpoint("commit-before-commit:error");
-  const jobId = await platform.submit(tenantId, STATS, [a]);
-  await expect.poll(() => faults.hits.get("commit-before-commit") ?? 0, { timeout: 10_000 }).toBeGreaterThan(0);
-  expect(await engine.rows(sql`SELECT FROM cached_results WHERE tenant_id = ${tenantId}::uuid`)).toEqual([]);
-  faults.remove();
-  await expect
-    .poll(
-      async () => {
-        await engine.rows(sql`UPDATE tasks SET run_at = now() WHERE job_id = ${jobId}::uuid AND status = 'ready'`);
-        return (await engine.rows<{ status: string }>(sql`SELECT status FROM jobs WHERE id = ${jobId}::uuid`))[0]?.status;
-      },
-      { timeout: 10_000 },
-    )
-    .toBe("completed");
-  expect(await engine.rows(sql`SELECT FROM cached_results WHERE tenant_id = ${tenantId}::uuid`)).toHaveLength(1);
-});
-
-test("ten jobs of the same at once all end well, and leave one entry a file", async () => {
-  const files = await put(...Array.from({ length: 20 }, (_unused, index) => `text ${index}`));
-  const jobs = await Promise.all(Array.from({ length: 10 }, () => platform.submit(tenantId, STATS, files)));
-  for (const jobId of jobs) expect(await platform.ended(jobId, 30_000)).toBe("completed");
-  const entries = await engine.rows<{ key: Buffer }>(sql`SELECT key FROM cached_results WHERE tenant_id = ${tenantId}::uuid`);
-  expect(entries).toHaveLength(20);
-});
-
-test("a hit prolongs an entry that was not used for a day, and no other", async () => {
-  const [a = ""] = await put("hello");
-  await run(STATS, [a]);
-  const age = (days: number) =>
-    engine.rows(sql`UPDATE cached_results SET expires_at = now() + ${days} * interval '1 day' WHERE tenant_id = ${tenantId}::uuid`);
-  const days = () =>
-    engine
-      .rows<{ days: number }>(
-        sql`SELECT round(extract(epoch FROM expires_at - now()) / 86400)::int AS days FROM cached_results WHERE tenant_id = ${tenantId}::uuid`,
-      )
-      .then((rows) => rows[0]?.days);
-  await age(5);
-  expect((await run(STATS, [a])).worked).toBe(0);
-  expect(await days()).toBe(30);
-  await age(-1);
-  expect((await expireRows(clone.database)).cachedResults).toBeGreaterThan(0);
-  expect((await run(STATS, [a])).worked).toBe(1);
-  await age(-1);
-  expect((await run(STATS, [a])).worked).toBe(1);
-  expect((await run(STATS, [a])).worked).toBe(0);
 });
