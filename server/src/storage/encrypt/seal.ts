@@ -1,5 +1,6 @@
-import { createCipheriv, randomBytes, type CipherGCM } from "node:crypto";
+import { createCipheriv, type CipherGCM } from "node:crypto";
 import { freeChunk } from "../../free-chunk.ts";
+import { takeRandom } from "../keys/take-random.ts";
 import { CHUNK_BYTES, MESSAGE_HEAD_BYTES, messageBytes, SALT_BYTES, TAG_BYTES } from "./layout.ts";
 import { chunkNonce, CIPHER, deriveMessageKey } from "./message-key.ts";
 import { encodePrefix, type ObjectName } from "./prefix.ts";
@@ -66,7 +67,7 @@ function emptyBatch(): Target {
 
 function begin({ name, dek }: Sealing) {
   const prefix = encodePrefix(name);
-  const salt = randomBytes(SALT_BYTES);
+  const salt = takeRandom(SALT_BYTES);
   const messageKey = deriveMessageKey(dek, { salt, prefix });
   let index = 0;
   let cipher: CipherGCM | undefined;

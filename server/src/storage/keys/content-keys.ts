@@ -1,7 +1,7 @@
-import { randomBytes } from "node:crypto";
 import { StorageError } from "../../errors.ts";
 import type { Seal } from "../stored-content.ts";
 import type { TenantKeys } from "./tenant-keys.ts";
+import { takeRandom } from "./take-random.ts";
 import { nameText, unwrapKey, wrapKey } from "./wrap.ts";
 
 /** A data key for each stored object, wrapped under its tenant's key. */
@@ -40,7 +40,7 @@ export function createContentKeys(tenantKeys: TenantKeys): ContentKeys {
 
   return {
     async make(object) {
-      const dek = randomBytes(DEK_BYTES);
+      const dek = takeRandom(DEK_BYTES);
       return { dek, seal: await wrap(dek, object) };
     },
     open,

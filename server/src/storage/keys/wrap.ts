@@ -1,4 +1,5 @@
-import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from "node:crypto";
+import { takeRandom } from "./take-random.ts";
 
 /** What a wrapped key is: bound into the wrapping, so that no wrapped key can take another's place. */
 export interface WrappedKeyName {
@@ -20,15 +21,15 @@ export function nameText({ purpose, tenantId, keyId, version }: WrappedKeyName):
 
 /** Wraps 32 bytes: nonce, ciphertext, tag. The nonce is random: one wrapping key wraps far fewer than 2³² keys. */
 export function wrapKey(key: Buffer, wrappingKey: Buffer, name: string): Buffer {
-  const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv(CIPHER, createSecretKey(wrappingKey), nonce).setAAD(Buffer.from(name));
+  const nonce = takeRandom(NONCE_BYTES);
+  const cipher = createCipheriv(CIPHER, keyObjectOf(wrappingKey), nonce).setAAD(Buffer.from(name));
   return Buffer.concat([nonce, cipher.update(key), cipher.final(), cipher.getAuthTag()]);
 }
 
 /** Undefined where `wrapped` is not this key, wrapped with that one under that name. */
 export function unwrapKey(wrapped: Buffer, wrappingKey: Buffer, name: string): Buffer | undefined {
   if (wrapped.length !== NONCE_BYTES + KEY_BYTES + TAG_BYTES) return undefined;
-  const decipher = createDecipheriv(CIPHER, createSecretKey(wrappingKey), wrapped.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
+  const decipher = createDecipheriv(CIPHER, keyObjectOf(wrappingKey), wrapped.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
   decipher.setAAD(Buffer.from(name)).setAuthTag(wrapped.subarray(NONCE_BYTES + KEY_BYTES));
   const key = decipher.update(wrapped.subarray(NONCE_BYTES, NONCE_BYTES + KEY_BYTES));
   try {
@@ -37,4 +38,13 @@ export function unwrapKey(wrapped: Buffer, wrappingKey: Buffer, name: string): B
   } catch {
     return undefined;
   }
+}
+
+const keyObjects = new WeakMap<Buffer, KeyObject>();
+
+/** One for all wrappings with the same key in memory: making it took as long as wrapping with it. */
+function keyObjectOf(key: Buffer): KeyObject {
+  let made = keyObjects.get(key);
+  if (made === undefined) keyObjects.set(key, (made = createSecretKey(key)));
+  return made;
 }
