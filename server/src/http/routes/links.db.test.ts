@@ -3,8 +3,13 @@ import { encodeId } from "@filemill/contract/ids.ts";
 import type { FastifyInstance } from "fastify";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { answerOf, startTestApp, type TestApp, type TestTenant } from "../../../test/test-app.ts";
+import { keysFor } from "../../../test/tenant-keys.ts";
 import { sql } from "../../db/sql.ts";
 import { readLink, signLink, type LinkClaims } from "../../link-token.ts";
+import { createEnvProvider } from "../../storage/keys/env-provider.ts";
+import { newRootKey } from "../../storage/keys/local-keys.ts";
+import { createTenantKeys } from "../../storage/keys/tenant-keys.ts";
+import { tenantKeyRows } from "../../tenants/tenant-key-rows.ts";
 import { buildApp } from "../app.ts";
 
 let app: TestApp;
@@ -248,6 +253,30 @@ describe("revocation", () => {
     expect(rows[0]?.detail).toMatchObject({ method: "GET", expires_at: expect.any(String) });
     expect(JSON.stringify([rows, app.logged])).not.toContain(token.split(".")[1]);
   });
+});
+
+test("a link outlives the rotation of the tenant's key, and new ones are signed with the new version", async () => {
+  const { id } = await putFile();
+  const { token } = await makeLink(id);
+  const kid = readLink(token)?.claims.kid ?? 0;
+  await app.services.keyAdmin.rotateTenant({ tenantId: tenant.id, actor: "system" });
+  // A process that has seen neither version yet.
+  const fresh = await buildApp({ ...app.services, keys: keysFor(app.cloned.database) });
+  expect((await fresh.inject({ url: `/api/v1/links/${token}` })).statusCode).toBe(200);
+  const made = await fresh.inject({ method: "POST", url: `/api/v1/files/${id}/link`, headers: { authorization: `Bearer ${tenant.key}` } });
+  const newer = made.json().url.split("/").at(-1);
+  expect(readLink(newer)?.claims.kid).toBe(kid + 1);
+  expect((await follow(newer)).status).toBe(200);
+  await fresh.close();
+});
+
+test("where the root key is another, no link is taken for good or for bad", async () => {
+  const { token } = await makeLink((await putFile()).id);
+  const provider = createEnvProvider(newRootKey());
+  const apart = await buildApp({ ...app.services, keys: createTenantKeys({ provider, rows: tenantKeyRows(app.cloned.database) }) });
+  const response = await apart.inject({ url: `/api/v1/links/${token}` });
+  expect([response.statusCode, response.json().code]).toEqual([503, "unavailable"]);
+  await apart.close();
 });
 
 test("making a tenant up costs no key", async () => {
