@@ -125,7 +125,7 @@ async function expiry(failpoint: string): Promise<void> {
   expect((await healthy.head(url)).status).toBe(410);
 }
 
-describe.concurrent("an API that is killed in a resumable upload", { timeout: 60_000 }, () => {
+describe.concurrent("an API that is killed in a resumable upload", { timeout: 180_000 }, () => {
   const scenarios: Record<(typeof IN_RESUMABLE_UPLOADS)[number], (failpoint: string) => Promise<void>> = {
     "tus-after-put-before-commit": async (failpoint) => {
       const { url, after } = await patchAndDie(failpoint);

@@ -1,13 +1,13 @@
 import { decodeId, encodeId } from "@filemill/contract/ids.ts";
 import { UploadResource } from "@filemill/contract/uploads.ts";
-import type { FastifyPluginAsync, FastifyReply } from "fastify";
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { notFound } from "../../errors.ts";
-import { appendPart, type Appended } from "../../uploads/resumable/append.ts";
+import { appendPart, checkBeforeBody, type Appended } from "../../uploads/resumable/append.ts";
 import { CHECKSUM_ALGORITHMS } from "../../uploads/resumable/checksum.ts";
 import { concatenate } from "../../uploads/resumable/concatenate.ts";
-import { createUpload } from "../../uploads/resumable/create.ts";
+import { createUpload, type Created } from "../../uploads/resumable/create.ts";
 import type { Finished } from "../../uploads/resumable/finish.ts";
 import { createLocks } from "../../uploads/resumable/locks.ts";
 import { lookAt, lookToResume } from "../../uploads/resumable/look.ts";
@@ -27,6 +27,7 @@ const Nothing = z.undefined();
 export function uploadsRoutes(services: Services): FastifyPluginAsync {
   const locks = createLocks(services);
   const resumable: ResumableServices = { ...services, locks };
+  const begun = new WeakMap<FastifyRequest, Created>();
 
   return async (plain) => {
     const app = plain.withTypeProvider<ZodTypeProvider>();
@@ -65,7 +66,10 @@ export function uploadsRoutes(services: Services): FastifyPluginAsync {
       {
         onRequest: async (request) => {
           requireVersion(request);
-          readCreation(request);
+          const { asked, body, ...creation } = readCreation(request);
+          // Before the body is asked for: "…to receive early feedback from the Server on whether it will accept the creation."
+          if (body && asked.kind !== "final")
+            begun.set(request, await createUpload(resumable, { ...request.principal, ...creation, ...asked }));
         },
         schema: {
           summary: "Begin a resumable upload (tus: Upload-Length or Upload-Defer-Length, Upload-Metadata, Upload-Concat)",
@@ -84,7 +88,7 @@ export function uploadsRoutes(services: Services): FastifyPluginAsync {
           notice(finished);
           return await tellState(reply.code(201).header("location", urlOf(upload)), { upload }).send();
         }
-        const { upload, finished } = await createUpload(resumable, { ...common, kind: asked.kind, length: asked.length, sentConcat });
+        const { upload, finished } = begun.get(request) ?? (await createUpload(resumable, { ...common, ...asked, sentConcat }));
         notice(finished);
         reply.header("location", urlOf(upload));
         if (body === undefined || finished) return await tellState(reply.code(201), { upload, finished }).send();
@@ -140,7 +144,9 @@ export function uploadsRoutes(services: Services): FastifyPluginAsync {
       {
         onRequest: async (request) => {
           requireVersion(request);
-          readPatch(request);
+          const part = readPatch(request);
+          if (request.headers.expect === undefined) return;
+          await checkBeforeBody(resumable, { ...part, tenantId: request.principal.tenantId, uploadId: uploadId(idOf(request)) });
         },
         schema: {
           summary: "Send the next bytes of an upload (tus: Upload-Offset, Upload-Checksum)",
@@ -230,6 +236,10 @@ function resourceOf(upload: UploadRow): UploadResource {
 
 function urlOf({ id }: UploadRow): string {
   return `${PATH}/${encodeId("upload", id)}`;
+}
+
+function idOf(request: FastifyRequest): string {
+  return Id.parse(request.params).id;
 }
 
 /** A text that is no id of an upload answers as an id that is not there. */

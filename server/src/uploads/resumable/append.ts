@@ -14,7 +14,7 @@ import { lostLock, recordProgress } from "./progress-rows.ts";
 import { MAX_SEGMENTS } from "./protocol.ts";
 import type { ResumableServices } from "./resumable.ts";
 import { holdRoom } from "./room.ts";
-import type { UploadRow } from "./upload-row.ts";
+import { assertThere, findUpload, type UploadRow } from "./upload-row.ts";
 
 /** One PATCH, or the body of a creation. */
 export interface Part {
@@ -56,7 +56,20 @@ export async function appendPart(services: ResumableServices, part: Part): Promi
   }
 }
 
-function checkPart(upload: UploadRow, part: Part, maxBytes: number): void {
+/**
+ * Throws what appendPart would throw before it takes the first byte, as far as that is to be seen now: for a client that asks
+ * before it sends a body (Expect: 100-continue).
+ */
+export async function checkBeforeBody(
+  { database, limits }: Pick<ResumableServices, "database" | "limits">,
+  part: Omit<Part, "body">,
+): Promise<void> {
+  const upload = await database.asTenant(part.tenantId, (transaction) => findUpload(transaction, part.uploadId));
+  assertThere(upload, part.uploadId);
+  checkPart(upload, part, limits.maxFileBytes);
+}
+
+function checkPart(upload: UploadRow, part: Omit<Part, "body">, maxBytes: number): void {
   const { offset, contentLength = 0, length } = part;
   // "The Server MUST respond with the 403 Forbidden status to PATCH requests against a final upload URL."
   if (upload.kind === "final") throw new Problem("forbidden", "A final upload takes no bytes of its own; send them to a partial one.");

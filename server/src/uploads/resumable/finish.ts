@@ -1,5 +1,6 @@
 import type { Transaction } from "../../db/database.ts";
 import { sql } from "../../db/sql.ts";
+import { Problem } from "../../errors.ts";
 import { failpoint } from "../../failpoint.ts";
 import { appendAudits } from "../../record/audit.ts";
 import { insertFiles, type StoredFile } from "../../record/files.ts";
@@ -9,6 +10,7 @@ import { makeFile, submitOver, type Known } from "./make-file.ts";
 import { deleteUploadSegments, lostLock, readManifest } from "./progress-rows.ts";
 import type { ResumableServices } from "./resumable.ts";
 import { giveRoomBack, holdRoom } from "./room.ts";
+import { endUpload } from "./terminate.ts";
 import type { UploadRow } from "./upload-row.ts";
 
 /** What an upload became. */
@@ -25,7 +27,7 @@ export interface Finished {
  * in the audit log, and submits the job where the upload named a pipeline. What is not known of the content is read back.
  *
  * Throws Problem `upload_locked` where the lock was lost, `quota_exceeded`, what resolvePipeline throws, StorageError. The upload then stays as
- * it is, and the next request that looks at it tries again.
+ * it is, and the next request that looks at it tries again; but of a type that is not allowed it is ended.
  */
 export async function finishUpload(services: ResumableServices, held: HeldUpload, known: Known): Promise<Finished> {
   const { database } = services;
@@ -36,7 +38,12 @@ export async function finishUpload(services: ResumableServices, held: HeldUpload
   }
   const manifest = await database.asTenant(tenantId, (transaction) => readManifest(transaction, held.upload));
   await holdRoom(services, held.upload, manifest.sizeBytes);
-  const { file, replaced } = await makeFile(services, { ...held.upload, epoch: held.fence.epoch }, { manifest, known });
+  const source = { ...held.upload, epoch: held.fence.epoch };
+  const { file, replaced } = await makeFile(services, source, { manifest, known }).catch(async (error: unknown) => {
+    // No request can ever make a file of it.
+    if (error instanceof Problem && error.code === "type_not_allowed") await endUpload(services, held.upload, held.upload.actor);
+    throw error;
+  });
   let committing = false;
   try {
     const job = await database.asTenant(tenantId, async (transaction) => {

@@ -1,4 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { request, type IncomingMessage } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { decodeId } from "@filemill/contract/ids.ts";
 import { startTestApp, type TestApp, type TestTenant } from "../../../test/test-app.ts";
@@ -53,6 +55,59 @@ describe("limits of resumable uploads", () => {
       transaction.execute(sql`UPDATE uploads SET segments = ${MAX_SEGMENTS} WHERE id = ${idIn(url)}::uuid`),
     );
     expect(await tus.patch(url, 0, Buffer.from("x"))).toMatchObject({ status: 400, body: { code: "validation_failed" } });
+  });
+});
+
+describe("a client that asks before it sends a body", () => {
+  async function ask(method: string, path: string, headers: Record<string, string>): Promise<{ status: number; asked: boolean }> {
+    const sending = request(new URL(path, app.url), {
+      method,
+      agent: false,
+      headers: {
+        authorization: `Bearer ${tenant.key}`,
+        "tus-resumable": "1.0.0",
+        "content-type": "application/offset+octet-stream",
+        expect: "100-continue",
+        ...headers,
+      },
+    });
+    let asked = false;
+    sending.on("continue", () => {
+      asked = true;
+      sending.end(Buffer.alloc(Number(headers["content-length"])));
+    });
+    sending.flushHeaders();
+    const [response] = (await once(sending, "response")) as [IncomingMessage];
+    response.resume();
+    sending.destroy();
+    return { status: response.statusCode ?? 0, asked };
+  }
+
+  it("is refused before it, or told to go on", async () => {
+    const { url } = await tus.create({ "upload-length": "1000" });
+    const body = { "content-length": "1000" };
+    expect(await ask("PATCH", url, { ...body, "upload-offset": "5" })).toEqual({ status: 409, asked: false });
+    expect(await ask("PATCH", url, { "content-length": "1001", "upload-offset": "0" })).toEqual({ status: 413, asked: false });
+    expect(await ask("PATCH", `${url.slice(0, -1)}0`, { ...body, "upload-offset": "0" })).toEqual({ status: 404, asked: false });
+    expect(await ask("POST", "/api/v1/uploads", { ...body, "upload-length": "99999999999" })).toEqual({ status: 413, asked: false });
+    expect(await ask("PATCH", url, { ...body, "upload-offset": "0" })).toEqual({ status: 204, asked: true });
+    expect(await ask("POST", "/api/v1/uploads", { ...body, "upload-length": "1000" })).toEqual({ status: 201, asked: true });
+  });
+});
+
+describe("an installation that takes only some media types", () => {
+  it("ends an upload of another type, and keeps nothing of it", async () => {
+    const strict = await startTestApp({ limits: { allowedTypes: ["image/png"] } });
+    try {
+      const owner = await strict.tenant();
+      const there = tusAt(strict.url, owner.key);
+      const { url } = await there.create({ "upload-length": "50000" });
+      expect(await there.patch(url, 0, Buffer.alloc(50_000))).toMatchObject({ status: 415, body: { code: "type_not_allowed" } });
+      expect((await there.head(url)).status).toBe(410);
+      for await (const { key } of strict.services.store.list(`${owner.id}/`)) expect(key).toBe("nothing");
+    } finally {
+      await strict.close();
+    }
   });
 });
 

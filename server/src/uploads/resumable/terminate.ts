@@ -19,19 +19,32 @@ export async function terminateUpload(
 ): Promise<void> {
   const taken = await locks.take({ tenantId, id });
   try {
-    const segments = await database.asTenant(tenantId, async (transaction) => {
-      if (!(await endRow(transaction, taken.upload))) throw lostLock();
-      await appendAudit(transaction, { tenantId, actor, action: "upload.terminate", object: encodeId("upload", id) });
-      await giveRoomBack(transaction, [id]);
-      const deleted = await deleteUploadSegments(transaction, [id]);
-      await failpoint("tus-terminate-before-commit");
-      return deleted;
-    });
-    await failpoint("tus-terminate-after-commit");
-    await contents.discard({ segments });
+    await endUpload({ database, contents }, taken.upload, actor);
   } finally {
     if (taken.held) await taken.release();
   }
+}
+
+/**
+ * For whoever holds the upload: ends it, with what came of it, as something that will never become a file. Throws Problem
+ * `upload_locked` where the lock was lost.
+ */
+export async function endUpload(
+  { database, contents }: Pick<ResumableServices, "database" | "contents">,
+  upload: UploadRow,
+  actor: string,
+): Promise<void> {
+  const { id, tenantId } = upload;
+  const segments = await database.asTenant(tenantId, async (transaction) => {
+    if (!(await endRow(transaction, upload))) throw lostLock();
+    await appendAudit(transaction, { tenantId, actor, action: "upload.terminate", object: encodeId("upload", id) });
+    await giveRoomBack(transaction, [id]);
+    const deleted = await deleteUploadSegments(transaction, [id]);
+    await failpoint("tus-terminate-before-commit");
+    return deleted;
+  });
+  await failpoint("tus-terminate-after-commit");
+  await contents.discard({ segments });
 }
 
 /** False where it is not as it was: another request has the lock, or has ended it. */
