@@ -9,6 +9,7 @@ import { parseJson } from "../parse-json.ts";
 import type { ContentStore } from "../storage/content-store.ts";
 import type { AllowedTypes } from "./allowed-types.ts";
 import { discardFiles } from "./commit.ts";
+import type { DigestClaims } from "./digest-fields.ts";
 import { freeChunk } from "../free-chunk.ts";
 import { readMultipart, type MultipartForm } from "./multipart.ts";
 import { receiveFile } from "./receive.ts";
@@ -21,6 +22,8 @@ export interface FormUpload {
   readonly maxFileBytes: number;
   readonly maxFilesPerRequest: number;
   readonly allowedTypes?: AllowedTypes;
+  /** Of the whole form. */
+  readonly digests?: DigestClaims | undefined;
   /** Room for the files, taken as their bytes come. */
   readonly reservation?: Reservation;
 }
@@ -46,6 +49,7 @@ export async function acceptForm(body: Readable, contents: ContentStore, upload:
       fieldNames: ["pipeline", "params", "metadata", "expires_at"],
       maxFiles: upload.maxFilesPerRequest,
       maxFileBytes: upload.maxFileBytes,
+      digests: upload.digests,
       onFile: async (content, { name, digests }) => {
         const { tenantId, maxFileBytes: maxBytes, allowedTypes, reservation } = upload;
         const part = { contents, tenantId, name, metadata: {}, maxBytes, allowedTypes, release: freeChunk };

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { parseDictionary, ParseError } from "structured-headers";
 import { Problem } from "../errors.ts";
@@ -48,6 +49,19 @@ export function claimsOf({ headers, trailers }: DigestSource): DigestClaims | un
       }
       return [...before, ...after];
     },
+  };
+}
+
+/** Hashes a body for its claims as it passes. `check` throws as compareDigests and the claims' `read` do. */
+export function createDigestCheck(claims: DigestClaims): { update(chunk: Buffer): void; check(): void } {
+  const sha256 = createHash("sha256");
+  const sha512 = claims.needsSha512 ? createHash("sha512") : undefined;
+  return {
+    update(chunk) {
+      sha256.update(chunk);
+      sha512?.update(chunk);
+    },
+    check: () => compareDigests(claims.read(), { sha256: sha256.digest(), sha512: sha512?.digest() }),
   };
 }
 

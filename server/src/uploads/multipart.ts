@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 import busboy from "busboy";
 import { z } from "zod";
 import { Problem } from "../errors.ts";
-import { claimsOf, type DigestClaims } from "./digest-fields.ts";
+import { claimsOf, createDigestCheck, type DigestClaims } from "./digest-fields.ts";
 import { partFileName } from "./file-name.ts";
 import { partHeadersOf } from "./part-headers.ts";
 import { tooLarge } from "./receive.ts";
@@ -19,6 +19,8 @@ export interface MultipartReading {
   readonly fieldNames: readonly string[];
   readonly maxFiles: number;
   readonly maxFileBytes: number;
+  /** Of the whole body, delimiters included. */
+  readonly digests?: DigestClaims | undefined;
   /** Takes one `file` part, wholly; called for one after the other, in the order of the body. */
   readonly onFile: (content: Readable, part: FilePart) => Promise<void>;
 }
@@ -41,13 +43,14 @@ const MAX_PARTS_AHEAD = 16;
  * Reads a multipart/form-data body (RFC 7578) to its closing boundary. Files are streamed one after the other and may
  * stand before or after the fields. When it rejects, no call of `onFile` is under way any more.
  *
- * Throws Problem `validation_failed` for a body that is malformed or cut off, `file_too_large` for too many parts, what
- * `onFile` rejects with, or the error of `body` where the client goes away.
+ * Throws Problem `validation_failed` for a body that is malformed or cut off, `digest_mismatch`, `file_too_large` for too
+ * many parts, what `onFile` rejects with, or the error of `body` where the client goes away.
  */
 export async function readMultipart(body: Readable, reading: MultipartReading): Promise<MultipartForm> {
   const parser = openParser(reading);
   const delimiters = delimitersSeen(parser);
   const partHeaders = partHeadersOf(parser);
+  const whole = reading.digests && createDigestCheck(reading.digests);
   let parts = 0;
   const fields = new Map<string, string>();
   let failure: unknown;
@@ -106,6 +109,7 @@ export async function readMultipart(body: Readable, reading: MultipartReading): 
 
   try {
     for await (const chunk of body.iterator({ destroyOnReturn: false })) {
+      whole?.update(chunk);
       let drained = parser.write(chunk);
       if (!drained) {
         parser.once("drain", () => {
@@ -126,6 +130,7 @@ export async function readMultipart(body: Readable, reading: MultipartReading): 
       ]);
       // The last delimiter ends the body; every other one begins a part.
       if (parts !== delimiters() - 1) fail(malformed('every part needs a line "Content-Disposition: form-data" with a name'));
+      whole?.check();
     }
   } catch (error) {
     fail(error);

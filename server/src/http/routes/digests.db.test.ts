@@ -109,6 +109,24 @@ describe.each([
         return { status: response.status, body: await response.text() };
       });
 
+    test("the headers of the form are checked over all of its body", async () => {
+      const body = Buffer.concat([
+        Buffer.from('--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'),
+        content,
+        Buffer.from("\r\n--b--\r\nepilogue"),
+      ]);
+      const send = (fields: Record<string, string>) =>
+        outcome(async () => {
+          const headers = { "content-type": "multipart/form-data; boundary=b", ...fields };
+          const response = await tenant.fetch("/files", { method: "POST", body: new Uint8Array(body), headers });
+          return { status: response.status, body: await response.text() };
+        });
+      expect(await send({ "content-digest": digest(body, "sha-512") })).toEqual([201, undefined]);
+      expect(await send({ "content-digest": digest(body, "sha-256") })).toEqual([201, undefined]);
+      expect(await send({ "content-digest": digest(content, "sha-256") })).toEqual([400, "digest_mismatch"]);
+      expect(await send({ "repr-digest": "sha-256=1" })).toEqual([400, "validation_failed"]);
+    });
+
     test("its own headers are checked, and the others' are theirs", async () => {
       expect(await post([`Content-Digest: ${digest(content, "sha-512")}`])).toEqual([201, undefined]);
       expect(await post([`content-digest: md5=:AAAA:`, `Content-Digest: ${digest(content, "sha-256")}`])).toEqual([201, undefined]);

@@ -53,7 +53,10 @@ export function uploadRoutes(services: Services): FastifyPluginAsync {
         async (request, reply) => {
           const { tenantId, actor } = request.principal;
           const room = request.reservation && { reservation: request.reservation };
-          const form = await acceptForm(request.raw, contents, { tenantId, headers: request.headers, ...limits, ...room });
+          const { headers } = request;
+          // Most forms come without a length, and none of those is hashed for a trailer that nobody has announced.
+          const digests = claimsOf({ headers, ...(headers.trailer !== undefined && { trailers: () => request.raw.trailers }) });
+          const form = await acceptForm(request.raw, contents, { tenantId, headers, digests, ...limits, ...room });
           const estimated =
             form.pipeline === undefined
               ? null
