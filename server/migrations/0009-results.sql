@@ -80,6 +80,6 @@ BEGIN
 END $$;
 
 GRANT SELECT, INSERT ON deleted_jobs TO filemill_app;
+GRANT SELECT ON cached_results TO filemill_app;
 GRANT SELECT, UPDATE (looked_at), DELETE ON deleted_jobs TO filemill_system;
 GRANT SELECT, INSERT, UPDATE (steps, files, created_at, expires_at), DELETE ON cached_results TO filemill_system;
-GRANT SELECT, DELETE ON cached_results TO filemill_app;

@@ -55,7 +55,7 @@ table cached_results
   owner filemill_owner, row security forced
   policy of_system for all to filemill_system using (true) check (true)
   policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
-  grant delete, select to filemill_app
+  grant select to filemill_app
   grant delete, insert, select to filemill_system
 
 table damaged_files

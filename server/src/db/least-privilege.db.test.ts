@@ -35,6 +35,8 @@ describe("what serves a tenant can't change", () => {
     ["what was asked", sql`UPDATE job_specs SET plan = plan WHERE ${NO}`],
     ["what was answered", sql`UPDATE idempotency_keys SET answer = answer WHERE ${NO}`],
     ["which file an output is", sql`UPDATE outputs SET file_id = file_id WHERE ${NO}`],
+    ["what is left of a job that was deleted", sql`UPDATE deleted_jobs SET steps = steps WHERE ${NO}`],
+    ["which result stands for another", sql`INSERT INTO cached_results SELECT * FROM cached_results WHERE ${NO}`],
     ["what happened", sql`UPDATE events SET data = data WHERE ${NO}`],
     ["who did what", sql`DELETE FROM audit_entries WHERE ${NO}`],
     ["how much it uses", sql`UPDATE usage_totals SET bytes = 0 WHERE ${NO}`],
