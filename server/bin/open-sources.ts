@@ -10,7 +10,9 @@ import { createSources } from "../src/uploads/collect/sources.ts";
 
 /** What a worker lists and fetches the inputs of jobs with. */
 export function openSources(
-  config: Pick<Config, "sources" | "fetch"> & { readonly limits: Pick<Config["limits"], "maxFileBytes"> },
+  config: Pick<Config, "sources" | "fetch"> & {
+    readonly limits: Pick<Config["limits"], "maxFileBytes"> & Partial<Pick<Config["limits"], "allowedTypes">>;
+  },
   { database, contents }: { database: Database; contents: ContentStore },
 ): Sources {
   return createSources({
@@ -18,6 +20,7 @@ export function openSources(
     config: config.sources,
     fetch: config.fetch,
     maxFileBytes: config.limits.maxFileBytes,
+    allowedTypes: config.limits.allowedTypes,
     async openStored({ tenantId, fileId, start }) {
       const [manifest] = await database.asSystem((transaction) => readManifests(transaction, tenantId, [fileId]));
       if (!manifest) throw new SourceError("input_dead", "bad_input", "The file with the list is not there any more.");

@@ -114,6 +114,7 @@ function observer(metrics: Metrics): WorkerObserver {
     reaped: (tasks) => metrics.reaped(tasks),
     reused: (entries) => metrics.reused(entries),
     quotaRefused: () => metrics.quotaRefused(),
+    collected: (objects) => metrics.collected(objects),
   };
 }
 

@@ -108,7 +108,8 @@ function isListing({ stages }: JobRow): boolean {
 function measuresOf(job: JobRow, items: number): Record<string, number> {
   const end = job.finishedAt ?? job.now;
   const seconds = job.startedAt ? Math.max(0, end.getTime() - job.startedAt.getTime()) / 1_000 : 0;
-  return { processing_time: seconds, file_size_mb: Math.round((job.inputBytes / BYTES_PER_MB) * 1_000) / 1_000, items };
+  const bytes = job.inputBytes + (job.source?.collected_bytes ?? 0);
+  return { processing_time: seconds, file_size_mb: Math.round((bytes / BYTES_PER_MB) * 1_000) / 1_000, items };
 }
 
 export function failureResource(error: Pick<TaskError, "code" | "step" | "message">): FailureResource {

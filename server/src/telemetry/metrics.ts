@@ -32,6 +32,8 @@ export interface Metrics {
   reaped(count: number): void;
   /** Entries of stages that ask for earlier results: those that had one, and those that had to run. */
   reused(entries: { readonly hits: number; readonly misses: number }): void;
+  /** Objects that jobs collect: fetched and stored, found unchanged, not to be had. */
+  collected(objects: { readonly stored: number; readonly unchanged: number; readonly failed: number; readonly bytes: number }): void;
   /** All lanes that have tasks; the others have none. */
   lanesAre(lanes: readonly { readonly lane: string; readonly ready: number; readonly running: number }[]): void;
   hostsAre(hosts: Readonly<Record<"spare" | "idle" | "busy", number>>): void;
@@ -84,6 +86,8 @@ export function createMetrics(): Metrics {
   const laneReady = gauge("lane_ready", "Ready tasks.", ["lane"]);
   const laneRunning = gauge("lane_running", "Running tasks.", ["lane"]);
   const hosts = gauge("hosts", "Step hosts of this worker.", ["state"]);
+  const collectedObjects = counter("collected_objects_total", "Objects of jobs' sources that were looked after.", ["outcome"]);
+  const collectedBytes = counter("collected_bytes_total", "Content fetched from jobs' sources, bytes.");
   const looks: (() => Promise<void> | void)[] = [];
 
   return {
@@ -113,6 +117,10 @@ export function createMetrics(): Metrics {
     failed: (failureClass, count) => failures.inc({ class: failureClass }, count),
     leaseLost: (reason) => leasesLost.inc({ reason }),
     reaped: (count) => reaped.inc(count),
+    collected({ bytes, ...outcomes }) {
+      for (const [outcome, count] of Object.entries(outcomes)) collectedObjects.inc({ outcome }, count);
+      collectedBytes.inc(bytes);
+    },
     reused({ hits, misses }) {
       resultCache.inc({ outcome: "hit" }, hits);
       resultCache.inc({ outcome: "miss" }, misses);

@@ -26,7 +26,7 @@ import { startRecovery } from "./recover.ts";
 import { registerWorker, setWorkerStatus, touchWorker } from "./registry.ts";
 import type { ResultSecrets } from "./reuse.ts";
 import { runTask } from "./run-task.ts";
-import type { TaskEnd, TaskServices } from "./task-services.ts";
+import type { CollectedObjects, TaskEnd, TaskServices } from "./task-services.ts";
 
 export interface WorkerOptions {
   readonly database: Database;
@@ -60,6 +60,8 @@ export interface WorkerObserver {
   readonly reused?: (entries: { readonly hits: number; readonly misses: number }) => void;
   /** Outputs did not fit into their tenant's quota. */
   readonly quotaRefused?: () => void;
+  /** What a collecting task brought. */
+  readonly collected?: (objects: CollectedObjects) => void;
 }
 
 /** failed: the attempt was committed as one in which nothing succeeded. */
@@ -148,20 +150,23 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       if (one) one.isStarted = true;
     };
     const onReused: TaskServices["onReused"] = (entries) => observe.reused?.(entries);
+    const onCollected: TaskServices["onCollected"] = (objects) => observe.collected?.(objects);
     const signal = AbortSignal.any([held, giveUp.signal]);
-    const ended = runTask({ ...options, workerId: id, quotas, plans, committer, ahead, announce, onStarted, onReused }, task, signal).then(
-      async (end) => {
-        leases.remove(lease);
-        const milliseconds = performance.now() - started;
-        // What was handed back at once says nothing about how long tasks take; nor does a source, which needs no host.
-        if (end === "committed" && task.kind !== "source") averageMs = averageMs * 0.8 + milliseconds * 0.2;
-        const failed = running.get(key)?.isUnhappy;
-        observe.ended({ kind: task.kind, outcome: end !== "committed" ? end : failed ? "failed" : "succeeded", milliseconds });
-        if (end === "given_up") await handBack(task, giveUp.signal.aborted ? 0 : RELEASE_DELAY_MS);
-        running.delete(key);
-        placeFreed.resolve();
-      },
-    );
+    const ended = runTask(
+      { ...options, workerId: id, quotas, plans, committer, ahead, announce, onStarted, onReused, onCollected },
+      task,
+      signal,
+    ).then(async (end) => {
+      leases.remove(lease);
+      const milliseconds = performance.now() - started;
+      // What was handed back at once says nothing about how long tasks take; nor does a source, which needs no host.
+      if (end === "committed" && task.kind !== "source") averageMs = averageMs * 0.8 + milliseconds * 0.2;
+      const failed = running.get(key)?.isUnhappy;
+      observe.ended({ kind: task.kind, outcome: end !== "committed" ? end : failed ? "failed" : "succeeded", milliseconds });
+      if (end === "given_up") await handBack(task, giveUp.signal.aborted ? 0 : RELEASE_DELAY_MS);
+      running.delete(key);
+      placeFreed.resolve();
+    });
     running.set(key, { lease, giveUp, ended, isStarted: false, isUnhappy: false });
   }
 

@@ -10,7 +10,7 @@ import type { StoredFile } from "../record/files.ts";
 import type { Reservation } from "../tenants/quota-reservation.ts";
 import { commitCompletion } from "./commit-completion.ts";
 import { failureOf } from "./run-source.ts";
-import type { TaskEnd, TaskServices } from "./task-services.ts";
+import type { CollectedObjects, TaskEnd, TaskServices } from "./task-services.ts";
 import { unlessGivenUp } from "./unless-given-up.ts";
 
 /** Objects that one task fetches at the same time. */
@@ -41,12 +41,20 @@ export async function runCollect(services: TaskServices, { task, plan }: Collect
     const { files, collected, results } = await fitIntoQuota(services, reservation, round);
     await failpoint("collect-after-put-before-commit");
     const finished = { task, plan, outcome: { type: "done" as const, results } };
-    return await commitCompletion(services, { finished, files, outputs: [], collected, reservation }, signal);
+    const end = await commitCompletion(services, { finished, files, outputs: [], collected, reservation }, signal);
+    if (end === "committed") services.onCollected?.(countObjects(collected, results));
+    return end;
   } catch (error) {
     // Where it was given to the committer, that has seen to it already.
     await reservation.release();
     throw error;
   }
+}
+
+function countObjects(collected: readonly CollectedItem[], results: readonly EntryOutcome[]): CollectedObjects {
+  const unchanged = collected.filter((item) => item.unchanged).length;
+  const bytes = collected.reduce((sum, item) => sum + item.bytes, 0);
+  return { stored: collected.length - unchanged, unchanged, failed: results.filter((result) => !result.ok).length, bytes };
 }
 
 interface Collection {

@@ -30,6 +30,8 @@ export interface TaskServices {
   readonly secrets?: ResultSecrets | undefined;
   /** A host has begun with the task; from then on a drain waits for it. */
   readonly onStarted?: () => void;
+  /** What a collecting task brought, once that is true. */
+  readonly onCollected?: (objects: CollectedObjects) => void;
   /** Entries whose stage may be reused: those that were, and those that ran. */
   readonly onReused?: (entries: { readonly hits: number; readonly misses: number }) => void;
 }
@@ -39,3 +41,11 @@ export interface TaskServices {
  * were away), to be released without burning an attempt.
  */
 export type TaskEnd = "committed" | "not_ours" | "given_up";
+
+export interface CollectedObjects {
+  readonly stored: number;
+  readonly unchanged: number;
+  readonly failed: number;
+  /** Of those that were stored. */
+  readonly bytes: number;
+}

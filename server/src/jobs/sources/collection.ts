@@ -26,6 +26,7 @@ export async function readReferences(transaction: Transaction, task: ClaimedTask
       (SELECT jsonb_build_object('fileId', source.file_id, 'sizeBytes', source.size_bytes, 'etag', source.etag, 'modifiedAt', source.modified_at)
         FROM file_sources source JOIN files ON files.id = source.file_id AND files.status = 'stored'
         WHERE source.tenant_id = ${task.tenantId}::uuid AND source.identity = item.identity
+          AND NOT EXISTS (SELECT FROM damaged_files WHERE damaged_files.file_id = source.file_id AND healed_at IS NULL)
         ORDER BY source.collected_at DESC LIMIT 1) AS known
     FROM source_items item
     WHERE item.id = ANY(${task.entries.map((entry) => entry.fileId)}::uuid[]) AND item.tenant_id = ${task.tenantId}::uuid`);

@@ -3,10 +3,13 @@ import type { JobSource } from "@filemill/contract/source.ts";
 import type { FetchConfig } from "../../config-fetch.ts";
 import type { SourcesConfig } from "../../config-sources.ts";
 import type { ContentStore } from "../../storage/content-store.ts";
+import type { AllowedTypes } from "../allowed-types.ts";
 import type { Dialers } from "./dialers.ts";
 
 export interface SourcesOptions {
   readonly contents: ContentStore;
+  /** Left out: every media type. */
+  readonly allowedTypes?: AllowedTypes;
   /** What the operator has named and allowed. */
   readonly config: SourcesConfig;
   readonly fetch: FetchConfig;

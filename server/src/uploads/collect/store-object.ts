@@ -69,8 +69,9 @@ async function store(context: SourceContext<JobSource>, { reference, opened, max
   // Its failure is told by whoever reads it; an error between two reads must not end the process.
   body.on("error", () => {});
   try {
-    const { contents, tenantId } = context;
-    const file = await receiveFile(body, { contents, tenantId, name: opened.name ?? reference.name, metadata: {}, maxBytes, signal });
+    const { contents, tenantId, allowedTypes } = context;
+    const name = opened.name ?? reference.name;
+    const file = await receiveFile(body, { contents, tenantId, name, metadata: {}, maxBytes, allowedTypes, signal });
     try {
       checkMediaType(context.spec, file.mediaType);
       checkLength(opened.length, file.sizeBytes);
@@ -84,6 +85,7 @@ async function store(context: SourceContext<JobSource>, { reference, opened, max
     return { ...file, source: { jobId, kind: spec.kind, identity: reference.identity, location, etag, modifiedAt } };
   } catch (error) {
     if (error instanceof Problem && error.code === "file_too_large") throw tooLarge(maxBytes);
+    if (error instanceof Problem && error.code === "type_not_allowed") throw new SourceError("type_mismatch", "bad_input", error.message);
     throw opened.explain?.(error) ?? error;
   } finally {
     body.destroy();

@@ -7,12 +7,15 @@ import { openEngine, type Engine } from "../../../test/engine/engine.ts";
 import { openPlatform, type Platform } from "../../../test/engine/platform.ts";
 import { sql } from "../../db/sql.ts";
 import { getJob } from "../../jobs/queries.ts";
+import { retryJob } from "../../jobs/retry.ts";
 
 let clone: ClonedDatabase;
 let engine: Engine;
 let platform: Platform;
 let tenantId: string;
 let web: WebServer;
+/** What is missing at first is there. */
+let isLater = false;
 beforeAll(async () => {
   clone = await cloneDatabase();
   engine = openEngine(clone.database);
@@ -22,6 +25,7 @@ beforeAll(async () => {
     const url = new URL(request.url ?? "/", "http://web");
     const status = Number(/^\/status\/(\d+)/.exec(url.pathname)?.[1] ?? 0);
     if (status > 0) return response.writeHead(status).end();
+    if (url.pathname.startsWith("/later/") && !isLater) return response.writeHead(404).end();
     if (url.pathname === "/inward") return response.writeHead(302, { location: "http://169.254.169.254/latest/meta-data" }).end();
     if (url.pathname === "/cut") {
       response.writeHead(200, { "content-length": 100 }).write("only this");
@@ -117,6 +121,18 @@ describe("a list of URLs", () => {
     expect(web.asked.at(-1)?.headers["if-none-match"]).toBeUndefined();
   });
 
+  test("does not take what was found damaged, or deleted, for what is there", async () => {
+    for (const harm of [
+      sql`INSERT INTO damaged_files (file_id, tenant_id, kind, detail) SELECT file_id, tenant_id, 'damaged', 'bits' FROM file_sources WHERE tenant_id = ${tenantId}::uuid ON CONFLICT DO NOTHING`,
+      sql`UPDATE files SET status = 'deleted', deleted_at = now() WHERE tenant_id = ${tenantId}::uuid`,
+    ]) {
+      await run(urls(["/harmed.txt"]));
+      await engine.rows(harm);
+      const jobId = await run(urls(["/harmed.txt"]));
+      expect((await getJob(clone.database, { tenantId, jobId })).source).toMatchObject({ collected: 1, unchanged: 0 });
+    }
+  });
+
   test("of another tenant is not known", async () => {
     await run(urls(["/theirs.txt"]));
     tenantId = await engine.tenant();
@@ -186,6 +202,19 @@ describe("a URL that can't be had ends its own item:", () => {
         },
       )
       .toBe("timeout");
+  });
+
+  test("and comes in by a retry, once it can be had", async () => {
+    const pipeline = { steps: { all: { use: "demo.count" } } };
+    const jobId = await platform.submitSource(tenantId, pipeline, urls(["/later/x.txt", "/a.txt"]));
+    expect(await platform.ended(jobId)).toBe("failed");
+    expect(await deadOf(jobId)).toMatchObject([{ ordinal: 0, code: "source_missing" }]);
+    isLater = true;
+    await retryJob(clone.database, { tenantId, jobId, actor: "key_test" });
+    await engine.rows(sql`SELECT pg_notify('filemill_ready', 'default')`);
+    expect(await platform.ended(jobId)).toBe("completed");
+    expect((await getJob(clone.database, { tenantId, jobId })).source).toMatchObject({ listed: 2, collected: 2 });
+    expect(await deadOf(jobId)).toEqual([]);
   });
 
   test("and with on_error skip the reduce runs over the others", async () => {
