@@ -1,15 +1,21 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import type { Site } from "./site.ts";
+import { unsealerOf, type SealRow, type Unsealer } from "./unseal.ts";
 
 interface FileRow {
   readonly id: string;
-  readonly size: number;
   readonly sha256: string;
-  readonly inline: string | null;
-  readonly keys: readonly (string | null)[];
+}
+
+/** One object of a file: bytes in a row, or a key in the store. */
+interface ObjectRow {
+  readonly file: string;
+  readonly key: string | null;
+  readonly inline: Buffer | null;
+  /** Null: plain. */
+  readonly seal: SealRow | null;
 }
 
 /** What a killed process was writing stays for an hour, and then until the next garbage collection. */
@@ -19,26 +25,22 @@ const TEMP_MAX_AGE_MS = 70 * 60 * 1_000;
  * C6, past the product: every stored file has its bytes, in its row or in its objects, and they are what its hash says;
  * no temp file is left for long. Objects without a row are only counted.
  */
-export async function checkStore({ database, storeFolder }: Site): Promise<{ findings: string[]; orphans: number }> {
+export async function checkStore(site: Site): Promise<{ findings: string[]; orphans: number }> {
+  const { database, storeFolder } = site;
   const findings: string[] = [];
   const objects = await objectsIn(storeFolder);
-  const rows = await database.query<FileRow>(`
-    SELECT id, size_bytes::float8 AS size, encode(sha256, 'hex') AS sha256,
-      (SELECT encode(sha256(content), 'hex') FROM filemill.inline_objects WHERE file_id = files.id) AS inline,
-      ARRAY(SELECT object_key FROM filemill.segments WHERE file_id = files.id ORDER BY ordinal) AS keys
-    FROM filemill.files WHERE status = 'stored'`);
-  for (const row of rows) {
-    if (row.inline !== null) {
-      if (row.inline !== row.sha256) findings.push(`C6: the inline bytes of file ${row.id} are not what its hash says`);
-      continue;
-    }
-    const paths = row.keys.map((key) => objects.get(key ?? ""));
-    const missing = row.keys.filter((key) => !objects.has(key ?? ""));
-    if (row.keys.length === 0) findings.push(`C6: file ${row.id} has a row and no bytes`);
-    else if (missing.length > 0) findings.push(`C6: file ${row.id} has a row and no object ${missing.join()}`);
-    else if ((await hashOf(paths)) !== row.sha256) findings.push(`C6: the objects of file ${row.id} are not what its hash says`);
+  const rows = await database.query<FileRow>(`SELECT id, encode(sha256, 'hex') AS sha256 FROM filemill.files WHERE status = 'stored'`);
+  const objectRows = Map.groupBy(await readObjects(database), ({ file }) => file);
+  const unsealer = await unsealerOf(site);
+  for (const { id, sha256 } of rows) {
+    const parts = objectRows.get(id) ?? [];
+    const missing = parts.filter(({ key, inline }) => inline === null && !objects.has(key ?? ""));
+    if (parts.length === 0) findings.push(`C6: file ${id} has a row and no bytes`);
+    else if (missing.length > 0) findings.push(`C6: file ${id} has a row and no object ${missing.map(({ key }) => key).join()}`);
+    else if ((await hashOf(parts, { objects, unsealer })) !== sha256)
+      findings.push(`C6: the bytes of file ${id} are not what its hash says`);
   }
-  const known = new Set(rows.flatMap(({ keys }) => keys));
+  const known = new Set([...objectRows.values()].flat().map(({ key }) => key));
   const temps = await tempsThatStay(storeFolder);
   if (temps.length > 0) findings.push(`C6: temp files are left: ${temps.join(", ")}`);
   return { findings, orphans: [...objects.keys()].filter((key) => !known.has(key)).length };
@@ -57,9 +59,33 @@ async function objectsIn(storeFolder: string): Promise<Map<string, string>> {
   return found;
 }
 
-async function hashOf(paths: readonly (string | undefined)[]): Promise<string> {
+async function readObjects(database: Site["database"]): Promise<ObjectRow[]> {
+  const sealed = `CASE WHEN encoding = 0 THEN NULL ELSE json_build_object('object', object_keys.object_id, 'tenant', object_keys.tenant_id,
+    'kek', kek_id, 'kekVersion', kek_version, 'dek', encode(wrapped_dek, 'hex'), 'rootVersion', root_version, 'wrapped', encode(wrapped_key, 'hex')) END`;
+  const keys = `LEFT JOIN filemill.object_keys ON object_keys.object_id = parts.object_id
+    LEFT JOIN filemill.tenant_keys ON tenant_keys.id = kek_id AND tenant_keys.version = kek_version`;
+  const rows = await database.query<ObjectRow & { seal: Record<"dek" | "wrapped", string> | null }>(`
+    SELECT file, key, inline, ${sealed} AS seal FROM (
+      SELECT file_id AS file, ordinal, object_key AS key, NULL::bytea AS inline, encoding, object_id FROM filemill.segments
+      UNION ALL SELECT file_id, 0, NULL, content, encoding, file_id FROM filemill.inline_objects) AS parts ${keys} ORDER BY file, ordinal`);
+  return rows.map((row) => {
+    if (row.seal === null) return row;
+    return { ...row, seal: { ...row.seal, dek: Buffer.from(row.seal.dek, "hex"), wrapped: Buffer.from(row.seal.wrapped, "hex") } };
+  });
+}
+
+/** Undefined where an object can't be opened. */
+async function hashOf(
+  parts: readonly ObjectRow[],
+  { objects, unsealer }: { objects: ReadonlyMap<string, string>; unsealer: Unsealer },
+): Promise<string | undefined> {
   const hash = createHash("sha256");
-  for (const path of paths) for await (const chunk of createReadStream(path ?? "")) hash.update(chunk as Buffer);
+  for (const { key, inline, seal } of parts) {
+    const stored = inline ?? (await readFile(objects.get(key ?? "") ?? ""));
+    const content = seal === null ? stored : unsealer.open(stored, seal);
+    if (content === undefined) return undefined;
+    hash.update(content);
+  }
   return hash.digest("hex");
 }
 
