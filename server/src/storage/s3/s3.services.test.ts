@@ -27,7 +27,7 @@ const openAlone = (overrides: Partial<S3Options> = {}) => openS3Store({ ...optio
 objectStoreContract("s3", async () => openAlone());
 
 describe("S3 store", () => {
-  objectStoreModel(async () => openAlone(), { runs: 10 });
+  objectStoreModel(async () => openAlone(), { runs: 6 });
 
   it.each([PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 2 * PART_BYTES + 12_345])("keeps %i bytes, in parts or not", async (sizeBytes) => {
     const store = openAlone();
