@@ -29,6 +29,9 @@ const refused = async (response: Response) => {
 /** Looked at before its body is asked for: what holds NUL is no link, and not found. */
 const isLinkToSendBy = ({ method, url }: { method: string; url: string }) => method === "PUT" && url === "/links/:token";
 
+/** Refused for lack of the protocol's headers before anything else; its own suite sends ids that hold NUL with them. */
+const isTus = ({ method, url }: { method: string; url: string }) => method !== "GET" && /^\/uploads(?:\/:id)?$/.test(url);
+
 /** What PostgreSQL takes neither as text nor in jsonb, as JSON writes it. */
 const UNSTORABLE = ["\\u0000", "\\ud800"];
 const document = (step: string) => `{"steps":{"a":{"use":"text.stats",${step}}}}`;
@@ -36,7 +39,7 @@ const document = (step: string) => `{"steps":{"a":{"use":"text.stats",${step}}}}
 describe("NUL and lone surrogates", () => {
   it("in the path and the query of every route are refused", async () => {
     expect(routes.length).toBeGreaterThan(25);
-    for (const { method, url } of routes.filter((route) => !isLinkToSendBy(route))) {
+    for (const { method, url } of routes.filter((route) => !isLinkToSendBy(route) && !isTus(route))) {
       const path = url.replaceAll(/:\w+/g, "a%00b");
       const sends = ["POST", "PUT"].includes(method);
       const body = url === "/files" && sends ? form({}) : sends ? json(method, "{}") : { method };

@@ -210,7 +210,7 @@ function tellState(reply: FastifyReply, state: State): FastifyReply {
   const complete = finished !== undefined || upload.status === "completed";
   const expiresAt = state.expiresAt ?? upload.expiresAt;
   reply.header("upload-offset", offset);
-  if (!complete && expiresAt) reply.header("upload-expires", expiresAt.toUTCString());
+  if ((!complete || upload.kind === "partial") && expiresAt) reply.header("upload-expires", expiresAt.toUTCString());
   const jobId = finished?.jobId ?? upload.jobId;
   if (complete && upload.kind !== "partial") reply.header("filemill-file-id", encodeId("file", upload.fileId));
   if (complete && jobId !== null) reply.header("filemill-job-id", encodeId("job", jobId));

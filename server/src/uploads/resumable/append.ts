@@ -32,7 +32,7 @@ export interface Part {
 export interface Appended {
   readonly upload: Pick<UploadRow, "id" | "kind" | "fileId" | "jobId">;
   readonly offset: number;
-  /** Undefined once it is complete. */
+  /** Undefined once it is complete; a partial one waits for its final, and not for ever. */
   readonly expiresAt: Date | undefined;
   /** Where this part completed it. */
   readonly finished?: Finished;
@@ -141,7 +141,7 @@ async function receive(services: ResumableServices, held: HeldUpload, part: Part
     await failpoint("tus-after-commit");
     if (recorder.offset() === length) {
       const finished = await finishUpload(services, held, { hash: hash?.digest(), head: head?.bytes() });
-      return { upload, offset: length, expiresAt: undefined, finished };
+      return { upload, offset: length, expiresAt: upload.kind === "partial" ? recorder.expiresAt() : undefined, finished };
     }
     if (ending === "asked") throw lostLock();
     return { upload, offset: recorder.offset(), expiresAt: recorder.expiresAt() };

@@ -40,12 +40,14 @@ export async function wantedLocks(transaction: Transaction, fences: readonly Fen
   return new Set(rows.map(({ id }) => id));
 }
 
-/** One statement renews all holdings of a process. As the system. */
-export async function renewLocks(transaction: Transaction, fences: readonly Fence[]): Promise<void> {
-  await transaction.execute(sql`
+/** One statement renews all holdings of a process. As the system. Gives the upload ids of those that still are. */
+export async function renewLocks(transaction: Transaction, fences: readonly Fence[]): Promise<Set<string>> {
+  const rows = await transaction.query<{ id: string }>(sql`
     UPDATE uploads SET lock_until = ${leaseEnd()}
     FROM unnest(${fences.map(({ uploadId }) => uploadId)}::uuid[], ${fences.map(({ epoch }) => epoch)}::int[]) AS held(id, epoch)
-    WHERE uploads.id = held.id AND lock_epoch = held.epoch AND lock_holder IS NOT NULL`);
+    WHERE uploads.id = held.id AND lock_epoch = held.epoch AND lock_holder IS NOT NULL
+    RETURNING uploads.id`);
+  return new Set(rows.map(({ id }) => id));
 }
 
 export async function releaseLock(transaction: Transaction, { uploadId, epoch }: Fence): Promise<void> {

@@ -70,18 +70,21 @@ export function createLocks({ database }: { database: Database }): UploadLocks {
     let renewAt = performance.now() + RENEW_MS;
     while (holdings.size > 0) {
       await delay(LOOK_MS, undefined, { ref: false });
-      const fences = [...holdings].map(({ fence }) => fence);
+      const looked = [...holdings];
+      const fences = looked.map(({ fence }) => fence);
       const renew = performance.now() >= renewAt;
       if (renew) renewAt = performance.now() + RENEW_MS;
       // The database is away: nobody can take a lock from us meanwhile, and what we write is fenced.
-      const wanted = await database
-        .asSystem(async (transaction) => {
-          if (renew) await renewLocks(transaction, fences);
-          return await wantedLocks(transaction, fences);
-        })
-        .catch(() => new Set<string>());
+      const { ours, wanted } = await database
+        .asSystem(async (transaction) => ({
+          ours: renew ? await renewLocks(transaction, fences) : undefined,
+          wanted: await wantedLocks(transaction, fences),
+        }))
+        .catch(() => ({ ours: undefined, wanted: new Set<string>() }));
       const now = performance.now();
-      for (const holding of holdings) {
+      for (const holding of looked) {
+        // Taken over while we stood still: nothing more that comes will count.
+        if (ours?.has(holding.fence.uploadId) === false) holding.stop.abort();
         if (wanted.has(holding.fence.uploadId)) holding.askedAt ??= now;
         if (holding.askedAt === undefined) continue;
         if (now - holding.activeAt >= SILENT_MS || now - holding.askedAt >= HOLD_ON_MS) holding.stop.abort();

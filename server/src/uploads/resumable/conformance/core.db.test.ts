@@ -35,6 +35,19 @@ describe("tus core: headers", () => {
     for (const { headers } of answers) expect(headers["tus-resumable"]).toBe("1.0.0");
   });
 
+  it("an id that can't be one is refused or not there, to every verb", async () => {
+    for (const method of ["HEAD", "PATCH", "DELETE", "GET"]) {
+      for (const [id, status] of [
+        ["a%00b", 400],
+        ["a".repeat(3_000), 404],
+        ["upl_%F0%9F%92%A3", 404],
+      ] as const) {
+        const headers = { "content-type": "application/offset+octet-stream", "upload-offset": "0" };
+        expect((await tus.send(method, `/api/v1/uploads/${id}`, headers)).status, `${method} ${id}`).toBe(status);
+      }
+    }
+  });
+
   it("another version is refused with 412 and Tus-Version, and nothing is done", async () => {
     const url = await begin();
     for (const version of ["0.2.2", "1.0.1", "2.0.0", ""]) {

@@ -184,6 +184,7 @@ describe("tus concatenation", () => {
     expect((await tus.head(url)).headers).toMatchObject({ "upload-concat": "partial", "upload-offset": "0", "upload-length": "3" });
     const done = await tus.patch(url, 0, Buffer.from("abc"));
     expect(done.headers["filemill-file-id"]).toBeUndefined();
+    expect(done.headers["upload-expires"]).toBeDefined();
     expect((await tus.head(url)).headers).toMatchObject({ "upload-concat": "partial", "upload-offset": "3" });
     const final = await tus.create({ "upload-concat": `final;${url}` });
     expect(await fileOf(final.headers["filemill-file-id"])).toMatchObject({ metadata: {} });
