@@ -1,6 +1,7 @@
 import type { Database } from "../src/db/database.ts";
 import { createKeyAdmin, type KeyAdmin } from "../src/lifecycle/keys/key-admin.ts";
 import { createEnvProvider } from "../src/storage/keys/env-provider.ts";
+import type { KeyProvider } from "../src/storage/keys/key-provider.ts";
 import { newRootKey } from "../src/storage/keys/local-keys.ts";
 import { createTenantKeys, type TenantKeyRow, type TenantKeyRows, type TenantKeys } from "../src/storage/keys/tenant-keys.ts";
 import { tenantKeyRows } from "../src/tenants/tenant-key-rows.ts";
@@ -9,13 +10,13 @@ import { tenantKeyRows } from "../src/tenants/tenant-key-rows.ts";
 export const TEST_ROOT_KEY = Buffer.alloc(32, "root key of tests").toString("base64");
 
 /** The keys of the installation in that database. */
-export function keysFor(database: Database): TenantKeys {
-  return createTenantKeys({ provider: createEnvProvider(TEST_ROOT_KEY), rows: tenantKeyRows(database) });
+export function keysFor(database: Database, provider: KeyProvider = createEnvProvider(TEST_ROOT_KEY)): TenantKeys {
+  return createTenantKeys({ provider, rows: tenantKeyRows(database) });
 }
 
 /** Rotation without the rounds that follow it. */
-export function keyAdminFor(database: Database): KeyAdmin {
-  return createKeyAdmin({ database, provider: createEnvProvider(TEST_ROOT_KEY), rounds: { wake: () => {} } });
+export function keyAdminFor(database: Database, provider: KeyProvider = createEnvProvider(TEST_ROOT_KEY)): KeyAdmin {
+  return createKeyAdmin({ database, provider, rounds: { wake: () => {} } });
 }
 
 /** Real keys under a root key of their own, whose rows are in memory: for tests without a database. */

@@ -13,6 +13,7 @@ import { openReadNotes } from "../src/lifecycle/note-reads.ts";
 import { loadCatalogue } from "../src/processors/catalogue.ts";
 import { createStatus } from "../src/status/status.ts";
 import { openDiskStore } from "../src/storage/disk.ts";
+import type { KeyProvider } from "../src/storage/keys/key-provider.ts";
 import type { ObjectStore } from "../src/storage/object-store.ts";
 import { createObjectStores } from "../src/storage/object-stores.ts";
 import { createMetrics } from "../src/telemetry/metrics.ts";
@@ -68,7 +69,12 @@ export async function answerOf(response: Response): Promise<AnswerBody> {
 }
 
 export async function startTestApp(
-  given: { limits?: Partial<UploadLimits>; options?: AppOptions; store?: (real: ObjectStore) => ObjectStore } = {},
+  given: {
+    limits?: Partial<UploadLimits>;
+    options?: AppOptions;
+    store?: (real: ObjectStore) => ObjectStore;
+    keyProvider?: KeyProvider;
+  } = {},
 ): Promise<TestApp> {
   const cloned = await cloneDatabase();
   const folder = await mkdtemp(join(tmpdir(), "filemill-app-"));
@@ -80,13 +86,13 @@ export async function startTestApp(
   const status = createStatus({ database: cloned.database, log, metrics, listen: false });
   const quotas = openQuotas({ database: cloned.database, log });
   const reads = openReadNotes({ database: cloned.database, log });
-  const keys = keysFor(cloned.database);
+  const keys = keysFor(cloned.database, given.keyProvider);
   const services: Services = {
     database: cloned.database,
     contents: contentsWith(store, keys),
     store,
     keys,
-    keyAdmin: keyAdminFor(cloned.database),
+    keyAdmin: keyAdminFor(cloned.database, given.keyProvider),
     catalogue: await loadCatalogue(),
     log,
     metrics,

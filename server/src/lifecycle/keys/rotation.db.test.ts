@@ -235,7 +235,7 @@ describe("the root key that is rotated", () => {
     provider = createFileProvider(rootKeyFile);
     await expect(get(id)).rejects.toMatchObject({ code: "unavailable" });
     await expect(put(randomBytes(5))).rejects.toMatchObject({ code: "unavailable" });
-    await expect(admin().rotateRoot(operator())).rejects.toMatchObject({ code: "unavailable" });
+    await expect(admin().rotateRoot(operator())).rejects.toMatchObject({ code: "conflict" });
     await writeFile(rootKeyFile, text, { mode: 0o400 });
     expect(await get(id)).toHaveLength(30);
   });
