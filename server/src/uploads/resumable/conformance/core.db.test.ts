@@ -164,7 +164,7 @@ describe("tus core: PATCH", () => {
   });
 
   it("on a connection that falls silent is closed, and keeps what came", async () => {
-    const impatient = await startTestApp({ options: { idleTimeoutMs: 300 } });
+    const impatient = await startTestApp({ options: { idleTimeoutMs: 4_000 } });
     try {
       const { key } = await impatient.tenant();
       const there = tusAt(impatient.url, key);
