@@ -6,6 +6,7 @@ import { cloneDatabase, type ClonedDatabase } from "../../../test/database.ts";
 import { openEngine, type Engine } from "../../../test/engine/engine.ts";
 import { openPlatform, type Platform } from "../../../test/engine/platform.ts";
 import { sql } from "../../db/sql.ts";
+import { cancelJob } from "../../jobs/cancel.ts";
 import { getJob } from "../../jobs/queries.ts";
 import { retryJob } from "../../jobs/retry.ts";
 
@@ -14,6 +15,9 @@ let engine: Engine;
 let platform: Platform;
 let tenantId: string;
 let web: WebServer;
+let isSlow = true;
+/** Answers that were not waited for. */
+let hangups = 0;
 /** What is missing at first is there. */
 let isLater = false;
 beforeAll(async () => {
@@ -31,7 +35,11 @@ beforeAll(async () => {
       response.writeHead(200, { "content-length": 100 }).write("only this");
       return setImmediate(() => response.destroy());
     }
-    if (url.pathname === "/slow") return response.writeHead(200).write("begun");
+    if (url.pathname === "/slow" && isSlow) {
+      response.once("close", () => (hangups += 1));
+      return response.writeHead(200).write("begun");
+    }
+    if (url.pathname === "/large") return response.writeHead(200).end("x".repeat(100_000));
     if (url.pathname === "/endless") {
       response.writeHead(200);
       const more = () => void (response.destroyed || response.write("x".repeat(10_000), more));
@@ -53,6 +61,7 @@ afterAll(async () => {
 beforeEach(async () => {
   tenantId = await engine.tenant();
   web.asked.length = 0;
+  hangups = 0;
 });
 
 const COPY = { steps: { copy: { use: "demo.copy" } } };
@@ -138,6 +147,40 @@ describe("a list of URLs", () => {
     tenantId = await engine.tenant();
     const jobId = await run(urls(["/theirs.txt"]));
     expect((await getJob(clone.database, { tenantId, jobId })).source).toMatchObject({ collected: 1, unchanged: 0 });
+  });
+});
+
+describe("a fetch under way", () => {
+  const begun = (path: string) => expect.poll(() => web.asked.some((one) => one.path === path), { timeout: 10_000 }).toBe(true);
+  const objects = async () => (await Array.fromAsync(platform.store.list(""))).length;
+
+  test("is given up at once when its worker drains; another worker does it from the beginning", async () => {
+    const before = await objects();
+    const worker = await platform.worker({ lanes: ["leaving"] });
+    const jobId = await platform.submitSource(tenantId, COPY, urls(["/slow", "/large"], { lane: "leaving" }));
+    await begun("/slow");
+    const started = performance.now();
+    await worker.drain(60_000);
+    expect(performance.now() - started).toBeLessThan(5_000);
+    const tasks = await engine.rows(sql`SELECT status, attempts, losses FROM tasks WHERE job_id = ${jobId}::uuid AND stage = 1`);
+    expect(tasks).toEqual([{ status: "ready", attempts: 0, losses: 0 }]);
+    expect(await objects()).toBe(before);
+    isSlow = false;
+    await platform.worker({ lanes: ["leaving"] });
+    expect(await platform.ended(jobId)).toBe("completed");
+    isSlow = true;
+  });
+
+  test("is ended within two seconds when its job is cancelled", async () => {
+    const before = await objects();
+    const jobId = await platform.submitSource(tenantId, COPY, urls(["/slow", "/large"]));
+    await begun("/slow");
+    const started = performance.now();
+    await cancelJob(clone.database, { tenantId, jobId, actor: "key_test" });
+    await expect.poll(() => hangups, { timeout: 5_000, interval: 20 }).toBeGreaterThan(0);
+    expect(performance.now() - started).toBeLessThan(2_000);
+    await expect.poll(objects, { timeout: 5_000 }).toBe(before);
+    expect((await getJob(clone.database, { tenantId, jobId })).source).toMatchObject({ status: "ended", collected: 0 });
   });
 });
 
