@@ -45,7 +45,7 @@ export function createRecorder(bulk: RecordedBulk): Recorder {
   let recording: Promise<void> = Promise.resolve();
 
   function current(): Promise<Batch> {
-    return (batch ??= bulk.quotas.open(bulk.tenantId).then((reservation) => ({ files: [], reservation })));
+    return (batch ??= roomForBatch(bulk).then((reservation) => ({ files: [], reservation })));
   }
 
   async function hand(): Promise<void> {
@@ -77,6 +77,18 @@ export function createRecorder(bulk: RecordedBulk): Recorder {
       await recording;
     },
   };
+}
+
+/** Of a tenant with a limit: for as many files at once, or, near the limit, for one after the other. */
+async function roomForBatch({ quotas, tenantId }: RecordedBulk): Promise<Reservation> {
+  const reservation = await quotas.open(tenantId);
+  try {
+    await reservation.expect({ bytes: 0, files: BATCH_FILES });
+    return reservation;
+  } catch (error) {
+    if (!(error instanceof Problem) || error.code !== "quota_exceeded") throw error;
+    return await quotas.open(tenantId);
+  }
 }
 
 async function recordBatch(bulk: RecordedBulk, { files, reservation }: Batch): Promise<void> {
