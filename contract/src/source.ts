@@ -18,7 +18,9 @@ export const SourceLimits = z.strictObject({
 });
 
 const Prefix = StorableText.max(1_024).optional().describe("only keys that begin so");
-const Match = StorableText.max(200).optional().describe("only names that match, such as **/*.csv; relative to the prefix or folder");
+const Match = StorableText.max(200)
+  .optional()
+  .describe("only names that match, such as **/*.csv, relative to the prefix or folder; * ? and ** mean something");
 
 const settings = {
   on_error: z.enum(["fail", "skip"]).optional().describe("skip: reduces run on what could be collected"),

@@ -31,6 +31,8 @@ export interface FetchLimits {
 }
 
 const TIMEOUT_MS = 600_000;
+/** A timer takes no more than 2^32 - 1 ms. */
+const MAX_TIMEOUT_MS = 86_400_000;
 
 /**
  * Opens an object and stores it as a file, within the limits of its source: bytes, time, media types. The media type is
@@ -45,7 +47,8 @@ export async function storeObject(
   const location = displayLocation(reference.location);
   const maxBytes = maxBytesOf(context, options);
   if ((reference.sizeBytes ?? 0) > maxBytes || maxBytes <= 0) throw tooLarge(maxBytes);
-  const timeoutMs = context.spec.limits?.timeout === undefined ? TIMEOUT_MS : parseDuration(context.spec.limits.timeout);
+  const asked = context.spec.limits?.timeout;
+  const timeoutMs = asked === undefined ? TIMEOUT_MS : Math.min(parseDuration(asked), MAX_TIMEOUT_MS);
   return await inTime(timeoutMs, options.signal, async (signal) => {
     const opened = await open({ maxBytes, signal });
     if (opened === "unchanged") {

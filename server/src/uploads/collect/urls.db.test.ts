@@ -232,6 +232,9 @@ describe("a URL that can't be had ends its own item:", () => {
     expect(await deadOf(other)).toMatchObject([{ code: "type_mismatch", message: expect.stringContaining("text/plain") }]);
     const total = await run(urls(["/a.txt", "/b.txt"], { limits: { max_total: "20B" } }));
     expect((await deadOf(total)).map(({ code }) => code)).toContain("limit_exceeded");
+    // Longer than a timer can be.
+    const patient = await run(urls(["/a.txt"], { limits: { timeout: "1000d" } }));
+    expect((await getJob(clone.database, { tenantId, jobId: patient })).status).toBe("completed");
     const many = await run(urls(["/a.txt", "/b.txt"], { limits: { max_objects: 1 } }));
     expect((await getJob(clone.database, { tenantId, jobId: many })).error).toMatchObject({ code: "limit_exceeded" });
     const slow = await platform.submitSource(tenantId, COPY, urls(["/slow"], { limits: { timeout: "200ms" } }));
