@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import { setTimeout as delay } from "node:timers/promises";
-import { readConfig, requireDatabaseUrl, type HttpConfig } from "../src/config.ts";
+import { namesThatMayBeEmpty, readConfig, requireDatabaseUrl, type HttpConfig } from "../src/config.ts";
 import { openDatabase } from "../src/db/database.ts";
 import { openNotifier } from "../src/db/notifier.ts";
 import { requireMigrated } from "../src/db/require-migrated.ts";
@@ -13,6 +13,7 @@ import { openReadNotes } from "../src/lifecycle/note-reads.ts";
 import { scrub } from "../src/lifecycle/scrub.ts";
 import { moveIdleFiles } from "../src/lifecycle/tiering.ts";
 import { startTurns } from "../src/lifecycle/turns.ts";
+import { requireStores } from "../src/lifecycle/require-stores.ts";
 import { laneBacklog } from "../src/jobs/queries-tasks.ts";
 import { loadCatalogue } from "../src/processors/catalogue.ts";
 import { READY_CHANNEL } from "../src/queue/postgres-dispatch.ts";
@@ -63,6 +64,7 @@ await runProcess(
     shutdown.add("the wrapping of keys", () => keyRounds.close());
     const stores = await openStores(config.storage.stores, config.storage);
     shutdown.add("the stores", () => stores.close());
+    await requireStores(database, stores, namesThatMayBeEmpty(config.storage));
     const store = everyStore(stores);
     const { garbageGraceMs: graceMs } = config.storage;
     const garbage = startGarbageRounds({ database, stores, graceMs, log });

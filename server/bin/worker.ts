@@ -1,8 +1,9 @@
 import { dirname, join } from "node:path";
-import { readConfig, requireDatabaseUrl } from "../src/config.ts";
+import { namesThatMayBeEmpty, readConfig, requireDatabaseUrl } from "../src/config.ts";
 import { openDatabase } from "../src/db/database.ts";
 import { requireMigrated } from "../src/db/require-migrated.ts";
 import { installFailpoint } from "../src/failpoint.ts";
+import { requireStores } from "../src/lifecycle/require-stores.ts";
 import { loadCatalogue } from "../src/processors/catalogue.ts";
 import type { Shutdown } from "../src/shutdown.ts";
 import { createContentStore } from "../src/storage/content-store.ts";
@@ -45,6 +46,7 @@ await runProcess(
     const { tenantKeys } = await openKeys(database, config.keys);
     const stores = await openStores(config.storage.stores, config.storage);
     shutdown.add("the stores", () => stores.close());
+    await requireStores(database, stores, namesThatMayBeEmpty(config.storage));
     const metrics = createMetrics();
     if (UNDER_PARENT) answerMeasure((labels) => metrics.render(labels));
     else await serve(metrics, config.telemetry.metricsPort, shutdown);

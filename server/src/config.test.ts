@@ -9,6 +9,7 @@ const DISK = {
   name: "disk",
   region: undefined,
   storageClass: "hot",
+  mayBeEmpty: false,
   coldFolder: undefined,
   archiveFolder: undefined,
 } as const;

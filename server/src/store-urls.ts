@@ -11,6 +11,8 @@ export interface StoreLabels {
   /** Where its bytes are: tenants of that region keep theirs only there. */
   readonly region: string | undefined;
   readonly storageClass: "hot" | "cold" | "archive";
+  /** The operator knows that it is empty though files were stored there, and wants to start without them. */
+  readonly mayBeEmpty: boolean;
 }
 
 export interface DiskStoreConfig {
@@ -54,7 +56,7 @@ const AMAZON_CLASSES = { cold: "STANDARD_IA", archive: "GLACIER_IR" };
  * repeats the text: it may hold secrets.
  */
 export function parseStoreUrls(text: string, env: Environment): StoreConfig[] {
-  const stores = text.split(/,(?=[a-z0-9]+:\/\/)/).map((part) => parseStoreUrl(part.trim(), env));
+  const stores = text.split(/,\s*(?=[a-z0-9]+:\/\/)/).map((part) => parseStoreUrl(part.trim(), env));
   for (const [index, { name }] of stores.entries()) {
     if (stores.findIndex((other) => other.name === name) === index) continue;
     throw new RangeError(`has two stores named "${name}"; give each a name of its own, such as ?name=second`);
@@ -86,7 +88,9 @@ function labels(url: URL, parameters: Parameters): StoreLabels {
   if (storageClass !== "hot" && storageClass !== "cold" && storageClass !== "archive") {
     throw new RangeError(`has class=${storageClass}, which must be hot, cold or archive`);
   }
-  return { name, region, storageClass };
+  const empty = parameters.take("empty");
+  if (empty !== undefined && empty !== "accepted") throw new RangeError(`has empty=${empty}, which must be accepted`);
+  return { name, region, storageClass, mayBeEmpty: empty === "accepted" };
 }
 
 function parseKind(url: URL, parameters: Parameters, env: Environment): DiskStoreConfig | S3StoreConfig | AzureStoreConfig {
