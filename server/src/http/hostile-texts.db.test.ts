@@ -165,7 +165,11 @@ describe("what a request says of itself", () => {
     ["no pipeline", { inputs }, { pointer: "/pipeline", message: "must be a name or a document" }],
     ["a null pipeline", { inputs, pipeline: null }, { pointer: "/pipeline", message: "must be a name or a document" }],
     ["a webhook", { inputs, pipeline: "a", webhook: {} }, { pointer: "/webhook", message: "is not available yet; leave it out" }],
-    ["a source", { inputs, pipeline: "a", source: {} }, { pointer: "/source", message: "is not available yet; leave it out" }],
+    [
+      "a source of no kind",
+      { pipeline: "a", source: {} },
+      { pointer: "/source/kind", message: "Invalid discriminator value. Expected 'urls' | 's3' | 'azure' | 'folder'" },
+    ],
     ["an unknown member", { inputs, pipeline: "a", "a/b": 1 }, { pointer: "/a~1b", message: '"a/b" is not known here' }],
     ["no object", [], { pointer: "" }],
   ])("%s in an order is told at its place", async (_label, body, issue) => {
@@ -175,7 +179,7 @@ describe("what a request says of itself", () => {
 
   it.each([
     ["PATCH", "/files", "GET, HEAD, POST"],
-    ["POST", "/files/file_x", "DELETE, GET, HEAD, PUT"],
+    ["POST", "/files/file_x", "DELETE, GET, HEAD, PATCH, PUT"],
     ["PUT", "/jobs/job_x/cancel", "POST"],
     ["DELETE", "/files/a/content", "GET, HEAD"],
     ["PATCH", "/nothing", undefined],
