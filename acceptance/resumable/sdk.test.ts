@@ -9,6 +9,7 @@ import { uploadResumable } from "@filemill/sdk/disk-resumable.ts";
 import { memoryIn } from "@filemill/sdk/upload-memory.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { contentOf, sha256 } from "../chaos/content.ts";
+import { until } from "../chaos/conditions.ts";
 import { startSite, type Site } from "../chaos/site.ts";
 import { openTcpProxy } from "../chaos/tcp-proxy.ts";
 import { openCuttingProxy } from "./cutting-proxy.ts";
@@ -67,7 +68,7 @@ test("what can't get better is not tried again", async () => {
   await expect(refused).rejects.toMatchObject({ code: "not_found" });
 });
 
-test("`files put --resume` goes on in a second run with what the first had sent when it was killed", async () => {
+test("`files put --resume` goes on in a second run with what the first had sent when it was killed", { timeout: 180_000 }, async () => {
   const { path, content } = await newFile("cli.bin");
   let passed = 0;
   const slow = await openTcpProxy({
@@ -79,7 +80,7 @@ test("`files put --resume` goes on in a second run with what the first had sent 
     },
   });
   const first = filemill(`http://127.0.0.1:${slow.port}`, path);
-  await expect.poll(() => passed, { timeout: 20_000 }).toBeGreaterThan(1_500_000);
+  await until(`the first run has sent half: ${first.errors()}`, 60_000, () => passed > 1_500_000);
   first.child.kill("SIGKILL");
   await first.ended;
   await slow.close();
