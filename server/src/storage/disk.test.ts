@@ -11,7 +11,6 @@ import { openDiskStore } from "./disk.ts";
 import { createFolderSync } from "./folder-sync.ts";
 import { objectStoreContract } from "./object-store.contract.ts";
 import { objectStoreModel } from "./object-store.model.ts";
-import type { ObjectStore } from "./object-store.ts";
 import { createTieredStore } from "./tiered-store.ts";
 
 let folder: string;

@@ -22,7 +22,7 @@ export function createAgents({ maxSockets = 64 } = {}): Agents {
 
   function watch(made: Duplex | null | undefined): void {
     const socket = made as Socket | null | undefined; // Agents of node:http and node:https make nothing else.
-    if (socket == null) return;
+    if (socket === null || socket === undefined) return;
     sockets.add(socket);
     const timer = setTimeout(() => socket.destroy(new Error(`no connection within ${CONNECT_WITHIN_MS} ms`)), CONNECT_WITHIN_MS);
     socket.once("connect", () => clearTimeout(timer));
