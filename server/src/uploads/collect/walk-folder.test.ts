@@ -39,3 +39,12 @@ test("a folder of more names than are kept at a time comes whole and sorted", as
   }
   expect(await Array.fromAsync(walkFolder(root))).toEqual(names.toSorted());
 });
+
+test("a folder that can't be read ends the walk with its name, and is no empty one", async () => {
+  // Root may read whatever its mode says; a name that is too long for the file system is refused to everybody.
+  const tooLong = join(root, "x".repeat(300));
+  await expect(Array.fromAsync(walkFolder(tooLong))).rejects.toMatchObject({
+    code: "source_unavailable",
+    message: expect.stringContaining("ENAMETOOLONG"),
+  });
+});

@@ -1,12 +1,13 @@
 import type { Dirent } from "node:fs";
 import { opendir } from "node:fs/promises";
 import { join } from "node:path";
+import { SourceError } from "../../jobs/sources/source.ts";
 
 /**
  * The regular files below a folder, as paths relative to it with "/", sorted name by name and strictly after `after`: a walk can go
  * on where an earlier one stopped. A folder's names are read again for every KEPT_NAMES of them, so that one of a
  * million files needs the memory of KEPT_NAMES. Links are not followed, names that begin with a dot are passed over, and what vanishes
- * meanwhile is not there.
+ * meanwhile is not there. Throws SourceError where a folder can't be read.
  */
 export async function* walkFolder(root: string, after?: string): AsyncGenerator<string> {
   yield* walk({ root, below: [], after: after?.split("/") ?? [] });
@@ -67,8 +68,12 @@ async function opened(folder: string): Promise<AsyncIterable<Dirent>> {
   try {
     return await opendir(folder);
   } catch (error) {
-    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR")) return noEntries();
-    throw error;
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    if (code === "ENOENT" || code === "ENOTDIR") return noEntries();
+    if (code === "EACCES" || code === "EPERM") {
+      throw new SourceError("source_denied", "bad_input", `The worker may not read the folder "${folder}".`, { cause: error });
+    }
+    throw new SourceError("source_unavailable", "external", `The folder "${folder}" can't be read: ${code}.`, { cause: error });
   }
 }
 
