@@ -2,6 +2,7 @@ import { checkJobs } from "./check-jobs.ts";
 import { checkProcesses } from "./check-processes.ts";
 import { checkRequests } from "./check-requests.ts";
 import { checkStore } from "./check-store.ts";
+import { checkUsage } from "./check-usage.ts";
 import { until } from "./conditions.ts";
 import type { FaultWindow } from "./fault-window.ts";
 import { readLedgers } from "./ledger.ts";
@@ -39,7 +40,7 @@ export async function check(site: Site, { window, poller, apiKills = 0, quietWit
   );
   findings.push(...(await checkJobs(site, requests)));
   const store = await checkStore(site);
-  findings.push(...store.findings, ...checkProcesses(site, apiKills), ...window.findings());
+  findings.push(...(await checkUsage(site)), ...store.findings, ...checkProcesses(site, apiKills), ...window.findings());
   console.log(`checked ${requests.length} requests; objects without a row: ${store.orphans}; findings: ${findings.length}`);
   return { findings, orphans: store.orphans };
 }
