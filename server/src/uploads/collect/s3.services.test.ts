@@ -82,8 +82,8 @@ test("what has not changed since an earlier job is not fetched again", async () 
 });
 
 test("a pattern chooses among the names", async () => {
-  const chosen = await collect({ engine, platform, tenantId }, { kind: "s3", from: "raw", match: "many/0000[0-4].txt" });
-  expect(chosen.files.map((file) => file.name)).toEqual(["00000.txt", "00001.txt", "00002.txt", "00003.txt", "00004.txt"]);
+  const chosen = await collect({ engine, platform, tenantId }, { kind: "s3", from: "raw", match: "many/0000?.txt" });
+  expect(chosen.files.map((file) => file.name)).toEqual(Array.from({ length: 10 }, (_unused, number) => `0000${number}.txt`));
 });
 
 test("a public bucket needs no name", async () => {
