@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { buffer } from "node:stream/consumers";
+import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import { contentsIn } from "../../test/contents-in.ts";
 import { createMemoryStore } from "../../test/memory-store.ts";
@@ -53,5 +54,42 @@ describe("a segment of its own", () => {
     const stored = await contents.writeSegment(once(randomBytes(10)), { ...place, segment: 0 });
     await contents.discard({ segments: [...(stored ? [stored] : []), { store: "elsewhere", key: "a/b" }] });
     expect(await Array.fromAsync(store.list(""))).toEqual([]);
+  });
+});
+
+describe("a range of sealed segments", () => {
+  const sizes = [40_000, 16_384, 5, 70_000];
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+
+  it("is exactly those bytes, of which only the chunks around them were fetched", async () => {
+    let fetched = 0;
+    const counting: ObjectStore = {
+      ...store,
+      async get(key, options) {
+        const stream = await store.get(key, options);
+        stream.on("data", (chunk: Buffer) => (fetched += chunk.length));
+        return stream;
+      },
+    };
+    const contents = contentsIn(counting);
+    const parts = sizes.map((size) => randomBytes(size));
+    const segments = [];
+    for (const [segment, part] of parts.entries()) {
+      const stored = await contents.writeSegment(once(Buffer.from(part)), { ...place, segment });
+      if (stored) segments.push(stored);
+    }
+    const manifest = { id: FILE, tenantId: TENANT, sizeBytes: total, inline: null, segments };
+    const offset = fc.integer({ min: 0, max: total - 1 });
+    await fc.assert(
+      fc.asyncProperty(offset, offset, async (one, other) => {
+        const range = { start: Math.min(one, other), end: Math.max(one, other) };
+        fetched = 0;
+        const read = await buffer(await contents.read(manifest, { range }));
+        expect(read.equals(Buffer.concat(parts).subarray(range.start, range.end + 1))).toBe(true);
+        // A chunk at each end of the range in every segment, and the heads.
+        expect(fetched).toBeLessThanOrEqual(read.length + sizes.length * (2 * 16_400 + 600) + read.length / 1_000);
+      }),
+      { numRuns: 100 },
+    );
   });
 });
