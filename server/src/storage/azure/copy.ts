@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import { SURELY_THERE } from "../remote/doubt.ts";
 import { StorageError } from "../../errors.ts";
 import type { StorageClass } from "../storage-class.ts";
 import { blobAt, TIERS, tierOption, WRITE_ID, type Container } from "./container.ts";
@@ -26,10 +27,10 @@ export async function copyBlob(container: Container, from: string, to: string): 
   } catch (error) {
     // The answer to an earlier try may have been lost: then it is our own copy that takes the key.
     if (!(error instanceof StorageError && error.code === "exists")) throw error;
-    if ((await headBlob(container, to, { doubt: 3 }))?.writeId !== writeId) throw error;
+    if ((await headBlob(container, to, { doubt: SURELY_THERE }))?.writeId !== writeId) throw error;
   }
-  let copied = await headBlob(container, to, { doubt: 3 });
-  for (; copied?.copyStatus === "pending"; copied = await headBlob(container, to, { doubt: 3 })) await delay(LOOK_EVERY_MS);
+  let copied = await headBlob(container, to, { doubt: SURELY_THERE });
+  for (; copied?.copyStatus === "pending"; copied = await headBlob(container, to, { doubt: SURELY_THERE })) await delay(LOOK_EVERY_MS);
   if (copied?.writeId === writeId && copied.sizeBytes === source.sizeBytes) return;
   throw new StorageError("unavailable", `${container.name}: ${what}: the store does not show the copy that it made`);
 }
@@ -46,7 +47,7 @@ export async function setBlobTier(container: Container, key: string, storageClas
 }
 
 async function requireBlob(container: Container, key: string): Promise<AzureHead> {
-  const found = await headBlob(container, key, { doubt: 3 });
+  const found = await headBlob(container, key, { doubt: SURELY_THERE });
   if (found === undefined) throw new StorageError("not_found", `${container.name}: there is no object ${key}`);
   return found;
 }

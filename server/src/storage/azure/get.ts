@@ -1,14 +1,13 @@
 import { Readable } from "node:stream";
-import { setTimeout as delay } from "node:timers/promises";
 import { StorageError } from "../../errors.ts";
 import type { ByteRange } from "../object-store.ts";
+import { doubtMissing, SURELY_THERE } from "../remote/doubt.ts";
 import { readOn, type OpenedRange } from "../remote/read-on.ts";
 import { WrongAnswer } from "../remote/wrong-answer.ts";
 import { blobAt, type Container } from "./container.ts";
 import { statusOf } from "./explain.ts";
 import { headBlob } from "./head.ts";
 
-const MISSING_AGAIN_MS = [40, 160, 500];
 /** The library sends no range for "everything from 0"; a range that is longer than any blob does the same with one. */
 const EVERYTHING_BYTES = 2 ** 48;
 
@@ -32,21 +31,15 @@ async function openRange(
   key: string,
   { wanted, signal }: { wanted: Wanted; signal: AbortSignal | undefined },
 ): Promise<OpenedRange | undefined> {
-  for (let asked = 0; ; asked++) {
-    try {
-      return await container.guard.run(`get ${key}`, (attempt) => askRange(container, { key, wanted, signal: attempt }), { signal });
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      // 416: nothing is there from `start` on, which is right for an empty blob too; its size is asked to be sure.
-      if (statusOf(error.cause) === 416) {
-        const found = await headBlob(container, key, { doubt: 3, signal });
-        if (found !== undefined && found.sizeBytes <= wanted.start) return undefined;
-        throw error;
-      }
-      const again = MISSING_AGAIN_MS[asked];
-      if (error.code !== "not_found" || again === undefined) throw error;
-      await delay(again, undefined, signal && { signal });
-    }
+  const ask = () => container.guard.run(`get ${key}`, (attempt) => askRange(container, { key, wanted, signal: attempt }), { signal });
+  try {
+    return await doubtMissing(ask, { times: SURELY_THERE, signal });
+  } catch (error) {
+    // 416: nothing is there from `start` on, which is right for an empty blob too; its size is asked to be sure.
+    if (!(error instanceof StorageError && statusOf(error.cause) === 416)) throw error;
+    const found = await headBlob(container, key, { doubt: SURELY_THERE, signal });
+    if (found !== undefined && found.sizeBytes <= wanted.start) return undefined;
+    throw error;
   }
 }
 

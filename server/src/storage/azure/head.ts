@@ -1,7 +1,6 @@
-import { setTimeout as delay } from "node:timers/promises";
-import { StorageError } from "../../errors.ts";
 import type { ObjectHead } from "../object-store.ts";
 import type { StorageClass } from "../storage-class.ts";
+import { doubtMissing, isMissing } from "../remote/doubt.ts";
 import { WrongAnswer } from "../remote/wrong-answer.ts";
 import { blobAt, WRITE_ID, type Container } from "./container.ts";
 
@@ -12,7 +11,6 @@ export interface AzureHead extends ObjectHead {
   readonly copyStatus: string | undefined;
 }
 
-const ASKED_AGAIN_MS = [40, 160, 500];
 const CLASSES: Readonly<Record<string, StorageClass>> = { Cool: "cold", Cold: "cold", Archive: "archive" };
 
 /** What the container has under `key`. `doubt`: how many times a 404 is asked again before it is believed. */
@@ -21,14 +19,12 @@ export async function headBlob(
   key: string,
   { doubt = 2, signal }: { doubt?: number; signal?: AbortSignal | undefined } = {},
 ): Promise<AzureHead | undefined> {
-  for (let asked = 0; ; asked++) {
-    try {
-      return await container.guard.run(`head ${key}`, (attempt) => askHead(container, key, attempt), { signal });
-    } catch (error) {
-      if (!(error instanceof StorageError && error.code === "not_found")) throw error;
-      if (asked >= doubt) return undefined;
-    }
-    await delay(ASKED_AGAIN_MS[asked] ?? 500, undefined, signal && { signal });
+  const ask = () => container.guard.run(`head ${key}`, (attempt) => askHead(container, key, attempt), { signal });
+  try {
+    return await doubtMissing(ask, { times: doubt, signal });
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
   }
 }
 

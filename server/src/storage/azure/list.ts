@@ -1,4 +1,5 @@
 import { isKey } from "../keys.ts";
+import { SURELY_THERE } from "../remote/doubt.ts";
 import { WrongAnswer } from "../remote/wrong-answer.ts";
 import { blobAt, type Container } from "./container.ts";
 import { headBlob } from "./head.ts";
@@ -23,7 +24,7 @@ export async function dropOldBlocks(container: Container, before: Date): Promise
   for await (const blob of pages(container, { prefix: "", includeUncommitedBlobs: true })) {
     const key = blob.name.slice(container.prefix.length);
     if (blob.sizeBytes > 0 || blob.modifiedAt >= before || !isKey(key)) continue;
-    if ((await headBlob(container, key, { doubt: 3 })) !== undefined) continue;
+    if ((await headBlob(container, key, { doubt: SURELY_THERE })) !== undefined) continue;
     await container.guard.run(`let go the blocks of ${key}`, async (signal) => {
       const blobClient = blobAt(container, key);
       await blobClient.commitBlockList([], { abortSignal: signal, conditions: { ifNoneMatch: "*" } });

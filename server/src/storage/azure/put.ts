@@ -3,6 +3,7 @@ import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { StorageError } from "../../errors.ts";
 import type { PutOptions } from "../object-store.ts";
+import { SURELY_THERE } from "../remote/doubt.ts";
 import { cutIntoParts, type Part } from "../remote/parts.ts";
 import { WrongAnswer } from "../remote/wrong-answer.ts";
 import { blobAt, tierOption, WRITE_ID, type Container } from "./container.ts";
@@ -113,7 +114,7 @@ async function commitBlocks(writing: Writing, { blocks, sizeBytes }: { blocks: n
       ...tierOption(options.storageClass),
     });
   });
-  const found = await headBlob(container, key, { doubt: 3, signal: options.signal });
+  const found = await headBlob(container, key, { doubt: SURELY_THERE, signal: options.signal });
   if (found?.writeId === writeId && found.sizeBytes === sizeBytes) return;
   const text = `${container.name}: put ${key}: the store has ${found?.sizeBytes ?? "no"} bytes where ${sizeBytes} were sent`;
   throw new StorageError("unavailable", text);
@@ -127,7 +128,7 @@ async function make(writing: Writing, sizeBytes: number, request: (signal: Abort
     await container.guard.run(`put ${key}`, request, { signal: options.signal, sizeBytes });
   } catch (error) {
     if (!(error instanceof StorageError && error.code === "exists")) throw error;
-    const found = await headBlob(container, key, { doubt: 3, signal: options.signal });
+    const found = await headBlob(container, key, { doubt: SURELY_THERE, signal: options.signal });
     if (found?.writeId === writeId && found.sizeBytes === sizeBytes) return;
     writing.mayExist = false;
     throw error;

@@ -1,15 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import { CopyObjectCommand, RestoreObjectCommand } from "@aws-sdk/client-s3";
 import { StorageError } from "../../errors.ts";
 import type { StorageClass } from "../storage-class.ts";
 import { at, classParameter, WRITE_ID, type Bucket } from "./bucket.ts";
+import { doubtMissing, SURELY_THERE } from "../remote/doubt.ts";
 import { WrongAnswer } from "../remote/wrong-answer.ts";
 import { headObject, type S3Head } from "./head.ts";
 
 /** How long an object that was brought back from the archive can be read before it must be hot, or sinks again. */
 const RESTORED_FOR_DAYS = 7;
-const MISSING_AGAIN_MS = [40, 160, 500];
 
 /** Inside the server; no byte comes here. */
 export async function copyObject(bucket: Bucket, from: string, to: string): Promise<void> {
@@ -36,7 +35,7 @@ export async function setObjectClass(bucket: Bucket, key: string, wanted: Storag
 }
 
 async function requireObject(bucket: Bucket, key: string): Promise<S3Head> {
-  const found = await headObject(bucket, key, { doubt: 3 });
+  const found = await headObject(bucket, key, { doubt: SURELY_THERE });
   if (found === undefined) throw new StorageError("not_found", `${bucket.name}: there is no object ${key}`);
   return found;
 }
@@ -55,20 +54,13 @@ async function copyInside(
     MetadataDirective: "REPLACE",
     Metadata: { [WRITE_ID]: writeId },
   });
-  for (let tries = 0; ; tries++) {
-    try {
-      await bucket.guard.run(`copy ${from} to ${to}`, async (signal) => {
-        const answer = await bucket.client.send(command, { abortSignal: signal });
-        if (answer.CopyObjectResult?.ETag === undefined) throw new WrongAnswer("the answer tells of no copy");
-      });
-      break;
-    } catch (error) {
-      const again = MISSING_AGAIN_MS[tries];
-      if (!(error instanceof StorageError && error.code === "not_found") || again === undefined) throw error;
-      await delay(again);
-    }
-  }
-  const copied = await headObject(bucket, to, { doubt: 3 });
+  const ask = () =>
+    bucket.guard.run(`copy ${from} to ${to}`, async (signal) => {
+      const answer = await bucket.client.send(command, { abortSignal: signal });
+      if (answer.CopyObjectResult?.ETag === undefined) throw new WrongAnswer("the answer tells of no copy");
+    });
+  await doubtMissing(ask, { times: SURELY_THERE });
+  const copied = await headObject(bucket, to, { doubt: SURELY_THERE });
   if (copied?.writeId === writeId && copied.sizeBytes === source.sizeBytes) return;
   throw new StorageError("unavailable", `${bucket.name}: copy ${from} to ${to}: the store does not show the copy that it made`);
 }

@@ -1,16 +1,13 @@
 import { Readable } from "node:stream";
-import { setTimeout as delay } from "node:timers/promises";
 import { GetObjectCommand } from "@aws-sdk/client-s3";
 import { StorageError } from "../../errors.ts";
 import type { ByteRange } from "../object-store.ts";
+import { doubtMissing, SURELY_THERE } from "../remote/doubt.ts";
 import { readOn, type OpenedRange } from "../remote/read-on.ts";
 import { at, type Bucket } from "./bucket.ts";
 import { WrongAnswer } from "../remote/wrong-answer.ts";
 import { statusOf } from "./explain.ts";
 import { headObject } from "./head.ts";
-
-/** Whoever asks knows from the database that the object exists: a 404 is asked again before it is believed. */
-const MISSING_AGAIN_MS = [40, 160, 500];
 
 /**
  * The content, by range requests only: their answers say which bytes they are, so that a page of a proxy, an error inside
@@ -30,17 +27,13 @@ async function openRange(
   key: string,
   { wanted, signal }: { wanted: { start: number; end?: number }; signal: AbortSignal | undefined },
 ): Promise<OpenedRange | undefined> {
-  for (let asked = 0; ; asked++) {
-    try {
-      return await bucket.guard.run(`get ${key}`, (attempt) => askRange(bucket, { key, wanted, signal: attempt }), { signal });
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      // 416: nothing is there from `start` on, which is right for an empty object too; its size is asked to be sure.
-      if (statusOf(error.cause) === 416) return await confirmEnd(bucket, key, { start: wanted.start, signal, cause: error });
-      const again = MISSING_AGAIN_MS[asked];
-      if (error.code !== "not_found" || again === undefined) throw error;
-      await delay(again, undefined, signal && { signal });
-    }
+  const ask = () => bucket.guard.run(`get ${key}`, (attempt) => askRange(bucket, { key, wanted, signal: attempt }), { signal });
+  try {
+    return await doubtMissing(ask, { times: SURELY_THERE, signal });
+  } catch (error) {
+    // 416: nothing is there from `start` on, which is right for an empty object too; its size is asked to be sure.
+    if (!(error instanceof StorageError && statusOf(error.cause) === 416)) throw error;
+    return await confirmEnd(bucket, key, { start: wanted.start, signal, cause: error });
   }
 }
 
@@ -69,7 +62,7 @@ async function confirmEnd(
   key: string,
   { start, signal, cause }: { start: number; signal: AbortSignal | undefined; cause: StorageError },
 ): Promise<undefined> {
-  const found = await headObject(bucket, key, { doubt: 3, signal });
+  const found = await headObject(bucket, key, { doubt: SURELY_THERE, signal });
   if (found === undefined) throw new StorageError("not_found", `${bucket.name}: get ${key}: there is no such object`, { cause });
   if (found.sizeBytes > start) throw cause;
 }

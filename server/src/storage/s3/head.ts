@@ -1,9 +1,8 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { HeadObjectCommand, type HeadObjectCommandOutput } from "@aws-sdk/client-s3";
-import { StorageError } from "../../errors.ts";
 import type { ObjectHead } from "../object-store.ts";
 import type { StorageClass } from "../storage-class.ts";
 import { at, WRITE_ID, type Bucket } from "./bucket.ts";
+import { doubtMissing, isMissing } from "../remote/doubt.ts";
 import { WrongAnswer } from "../remote/wrong-answer.ts";
 
 export interface S3Head extends ObjectHead {
@@ -14,9 +13,6 @@ export interface S3Head extends ObjectHead {
   readonly restore: string | undefined;
 }
 
-/** A replica that lags answers 404 for what is there; it is asked again before that is believed. */
-const ASKED_AGAIN_MS = [40, 160, 500];
-
 /**
  * What the bucket has under `key`. `doubt`: how many times a 404 is asked again; where the database or we ourselves just
  * said that the object exists, a 404 is more likely to be wrong than right.
@@ -26,15 +22,12 @@ export async function headObject(
   key: string,
   { doubt = 2, signal }: { doubt?: number; signal?: AbortSignal | undefined } = {},
 ): Promise<S3Head | undefined> {
-  for (let asked = 0; ; asked++) {
-    try {
-      const answer = await bucket.guard.run(`head ${key}`, (attempt) => askHead(bucket, key, attempt), { signal });
-      return headOf(bucket, answer);
-    } catch (error) {
-      if (!(error instanceof StorageError && error.code === "not_found")) throw error;
-      if (asked >= doubt) return undefined;
-    }
-    await delay(ASKED_AGAIN_MS[asked] ?? 500, undefined, signal && { signal });
+  const ask = () => bucket.guard.run(`head ${key}`, (attempt) => askHead(bucket, key, attempt), { signal });
+  try {
+    return headOf(bucket, await doubtMissing(ask, { times: doubt, signal }));
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
   }
 }
 

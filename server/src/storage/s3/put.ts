@@ -11,6 +11,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { StorageError } from "../../errors.ts";
 import type { PutOptions } from "../object-store.ts";
+import { SURELY_THERE } from "../remote/doubt.ts";
 import { cutIntoParts, type Part } from "../remote/parts.ts";
 import { at, classParameter, WRITE_ID, type Bucket } from "./bucket.ts";
 import { WrongAnswer } from "../remote/wrong-answer.ts";
@@ -107,7 +108,7 @@ async function putWhole(writing: Writing, part: Part): Promise<void> {
   } catch (error) {
     // The answer to an earlier try may have been lost: then it is our own object that takes the key.
     if (!(error instanceof StorageError && error.code === "exists")) throw error;
-    const found = await headObject(bucket, key, { doubt: 3, signal: options.signal });
+    const found = await headObject(bucket, key, { doubt: SURELY_THERE, signal: options.signal });
     if (found?.writeId !== writeId || found.sizeBytes !== part.sizeBytes) {
       writing.mayExist = false;
       throw error;
@@ -206,7 +207,7 @@ async function completeUpload(
   }
   let found: S3Head | undefined;
   for (let asked = 0; asked < CONFIRMATIONS; asked++) {
-    found = await headObject(bucket, key, { doubt: 3, signal: options.signal });
+    found = await headObject(bucket, key, { doubt: SURELY_THERE, signal: options.signal });
     if (found !== undefined && found.writeId !== writeId) throw new StorageError("exists", `${bucket.name}: put ${key}: the key is taken`);
     if (found?.sizeBytes === upload.sizeBytes && (found.etag === undefined || found.etag === upload.etag)) return;
   }
