@@ -4,10 +4,8 @@ import { SourceError } from "../../jobs/sources/source.ts";
 
 /** What an error of a store's SDK means for an item. Our own errors, and ends that somebody asked for, stay what they are. */
 export function explainSdk(error: unknown): unknown {
-  const refused = causeOf(error, FetchError);
-  if (refused !== undefined && ["refused", "bad_redirect"].includes(refused.code)) {
-    return new SourceError("source_refused", "bad_input", refused.message, { cause: error });
-  }
+  const refused = refusalIn(error);
+  if (refused !== undefined) return new SourceError("source_refused", "bad_input", refused, { cause: error });
   if (!(error instanceof Error) || isOurs(error)) return error;
   const status = statusOf(error);
   const said = `The store answered ${status ?? error.name}`;
@@ -39,9 +37,14 @@ function statusOf(error: Error): number | undefined {
   return typeof status === "number" ? status : undefined;
 }
 
-function causeOf<E extends Error>(error: unknown, type: new (...args: never[]) => E): E | undefined {
-  for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
-    if (cause instanceof type) return cause;
+/** Why the dialer refused, if it did. Azure's SDK makes an error of its own of it, with the code and the message, and without the cause. */
+function refusalIn(error: unknown): string | undefined {
+  for (let cause = error, depth = 0; cause instanceof Error && depth < MAX_CAUSES; cause = cause.cause, depth++) {
+    const isFrom = cause instanceof FetchError || cause.name === "RestError";
+    const code: unknown = Reflect.get(cause, "code");
+    if (isFrom && (code === "refused" || code === "bad_redirect")) return cause.message;
   }
   return undefined;
 }
+
+const MAX_CAUSES = 5;
