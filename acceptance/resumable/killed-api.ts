@@ -11,8 +11,11 @@ const CLIENTS = 4;
 const UPLOADS_A_KILL = 5;
 const LEAST_BYTES = 40_000;
 const MOST_BYTES = 1_500_000;
-/** A dead process's lock ends with its lease; a client of the field tries again about so often. */
-const RETRIES_MS = Array.from({ length: 200 }, () => 300);
+/**
+ * A dead process's lock ends with its lease; a client of the field tries again about so often. Patient: on a busy machine a
+ * start takes half a minute, and several kills may wait in a row.
+ */
+const RETRIES_MS = Array.from({ length: 2_000 }, () => 300);
 
 /**
  * F03 for resumable uploads: the API is killed at random bytes, again and again, and `npm start` starts it again. Clients go
