@@ -14,11 +14,10 @@ import type { StageRow } from "./stage-rows.ts";
  */
 export async function closeStages(transaction: Transaction, advance: JobAdvance, rows: readonly StageRow[]): Promise<Set<string>> {
   const lanes = new Set<string>();
-  for (const stage of advance.plan.stages) {
-    const row = rows[stage.no];
-    if (!row || row.status !== "open" || row.openTasks > 0 || row.openFeeders > 0) continue;
+  for (const { stage, row, dead } of withFate(advance.plan, rows)) {
+    if (row.status !== "open" || row.openTasks > 0 || row.openFeeders > 0) continue;
     if (stage.kind === "tree" || stage.kind === "gather") {
-      const started = await startOrEndReduce(transaction, { advance, stage, row, dead: deadAbove(advance.plan, stage, rows) });
+      const started = await startOrEndReduce(transaction, { advance, stage, row, dead });
       if (started > 0) {
         lanes.add(stage.lane);
         continue;
@@ -33,13 +32,20 @@ export async function closeStages(transaction: Transaction, advance: JobAdvance,
   return lanes;
 }
 
-/** Does anything above the stage have a dead item or a dead reduce? */
-export function deadAbove(plan: Plan, stage: StagePlan, rows: readonly StageRow[]): boolean {
-  return stage.feeders.some((number) => {
-    const row = rows[number];
-    const feeder = plan.stages[number];
-    return (row && (row.dead > 0 || row.deadTasks > 0)) || (feeder !== undefined && deadAbove(plan, feeder, rows));
-  });
+/**
+ * The stages in order, each with whether anything above it has a dead item or a dead reduce, the ones that end meanwhile
+ * included. Feeders come before what they feed, so that each stage is looked at once: to walk up from every reduce takes
+ * as many steps as there are paths, 2^n for n steps that each need all the others before them.
+ */
+function* withFate(plan: Plan, rows: readonly StageRow[]): Generator<{ stage: StagePlan; row: StageRow; dead: boolean }> {
+  const doomed = new Set<number>();
+  for (const stage of plan.stages) {
+    const row = rows[stage.no];
+    if (!row) continue;
+    const dead = stage.feeders.some((feeder) => doomed.has(feeder));
+    yield { stage, row, dead };
+    if (dead || row.dead > 0 || row.deadTasks > 0) doomed.add(stage.no);
+  }
 }
 
 interface Reduce {

@@ -33,7 +33,36 @@ export function lintGraph(outline: Outline): Issue[] {
     if (!outline.steps.has(output)) issues.push(unknownStep(pointer, output, names));
     else if (outline.outputs.indexOf(output) < index) issues.push({ pointer, message: `"${output}" is named twice` });
   });
-  return [...issues, ...lintCycles(outline)];
+  const cycles = lintCycles(outline);
+  return [...issues, ...cycles, ...(cycles.length === 0 ? lintSpread(outline) : [])];
+}
+
+/** Files that one step may get for each input; no honest pipeline comes near it. */
+const MAX_SPREAD = 1_000;
+
+/**
+ * A step runs once for every file of every step it needs, so that each step which needs all the others before it doubles
+ * the files: twenty of them make a million out of one. Counted as if every step gave one file and nothing passed by.
+ */
+function lintSpread(outline: Outline): Issue[] {
+  const needsOf = new Map([...outline.steps].map(([name, { needs }]) => [name, needs.filter((need) => outline.steps.has(need))]));
+  const givenBy = new Map<string, number>();
+  const issues: Issue[] = [];
+  for (const name of orderSteps(needsOf)) {
+    const needs = needsOf.get(name) ?? [];
+    const received = needs.length === 0 ? 1 : needs.reduce((sum, need) => sum + (givenBy.get(need) ?? 1), 0);
+    const gives = outline.steps.get(name)?.processor?.kind === "map" ? received : 1;
+    if (received > MAX_SPREAD) {
+      const message = `gets more than ${MAX_SPREAD} files for each input, because the steps it needs pass on each other's files again and again`;
+      issues.push({
+        pointer: pointerTo(["steps", name, "needs"]),
+        message,
+        suggestion: "Let each step need only those whose files it works on.",
+      });
+    }
+    givenBy.set(name, received > MAX_SPREAD ? 1 : gives);
+  }
+  return issues;
 }
 
 function unknownStep(pointer: string, name: string, names: readonly string[]): Issue {

@@ -211,3 +211,28 @@ describe("a circle", () => {
     expect(issues.map(({ pointer }) => pointer)).toEqual(["/steps/a/needs/0", "/steps/c/needs/0"]);
   });
 });
+
+describe("steps that pass on each other's files", () => {
+  const chained = (steps: number, use = "toy.pass") => ({
+    steps: Object.fromEntries(
+      Array.from({ length: steps }, (_unused, no) => [
+        `s${no}`,
+        { use, needs: Array.from({ length: no }, (_other, before) => `s${before}`) },
+      ]),
+    ),
+  });
+
+  it("may multiply a file, up to a thousand", () => {
+    expect(lintPipeline(chained(11), catalogue)).toEqual([]);
+  });
+  it("are refused where one file would become thousands, at the step that gets them", () => {
+    const issues = lintPipeline(chained(40), catalogue);
+    expect(issues[0]).toMatchObject({
+      pointer: "/steps/s11/needs",
+      message: expect.stringContaining("more than 1000 files for each input"),
+    });
+  });
+  it("do not multiply through a gather, which gives one file", () => {
+    expect(lintPipeline(chained(40, "toy.pack"), catalogue)).toEqual([]);
+  });
+});
