@@ -28,7 +28,7 @@ export async function retryJob(database: Database, retry: Retry): Promise<{ lane
   const result = await database.asTenant(
     retry.tenantId,
     async (transaction) => {
-      const plan = await planOf(transaction, retry.jobId);
+      const { plan, priority } = await orderOf(transaction, retry.jobId);
       const dead = await lockDeadTasks(transaction, retry);
       const rows = (await lockStages(transaction, [retry.jobId]).catch(refuseCancelled(retry.jobId))).get(retry.jobId) ?? [];
       if (dead.length === 0) {
@@ -39,7 +39,7 @@ export async function retryJob(database: Database, retry: Retry): Promise<{ lane
       await dropPlaceholders(transaction, retry.jobId, rows);
       await writeStages(transaction, rows);
       await reopenJob(transaction, retry, dead.length);
-      const advance = newAdvance({ jobId: retry.jobId, tenantId: retry.tenantId, priority: 0, plan });
+      const advance = newAdvance({ jobId: retry.jobId, tenantId: retry.tenantId, priority, plan });
       const { lanes } = await advanceJobs(transaction, [advance]);
       for (const task of dead) lanes.add(task.lane);
       await failpoint("retry-before-commit");
@@ -51,10 +51,11 @@ export async function retryJob(database: Database, retry: Retry): Promise<{ lane
   return result;
 }
 
-async function planOf(transaction: Transaction, jobId: string): Promise<Plan> {
-  const [spec] = await transaction.query<{ plan: Plan }>(sql`SELECT plan FROM job_specs WHERE job_id = ${jobId}::uuid`);
-  if (!spec) throw notFound("job", encodeId("job", jobId));
-  return spec.plan;
+async function orderOf(transaction: Transaction, jobId: string): Promise<{ plan: Plan; priority: number }> {
+  const [order] = await transaction.query<{ plan: Plan; priority: number }>(sql`
+    SELECT job_specs.plan, jobs.priority FROM job_specs JOIN jobs ON jobs.id = job_specs.job_id WHERE job_specs.job_id = ${jobId}::uuid`);
+  if (!order) throw notFound("job", encodeId("job", jobId));
+  return order;
 }
 
 function refuseCancelled(jobId: string) {

@@ -61,7 +61,10 @@ export interface WorkerRow {
 export async function readWorkers(database: Database): Promise<WorkerRow[]> {
   return database.asSystem((transaction) =>
     transaction.query<WorkerRow>(sql`
-      SELECT workers.id, host, pid, lanes, slots, workers.status, workers.started_at AS "startedAt", seen_at AS "seenAt", coalesce(held.tasks, 0) AS "runningTasks"
+      SELECT workers.id, host, pid, lanes, slots, workers.started_at AS "startedAt",
+        -- Workers mark each other as lost; where none is left to do it, the time says it.
+        CASE WHEN workers.status IN ('up', 'draining') AND seen_at < now() - interval '30 seconds' THEN 'lost' ELSE workers.status END AS status,
+        seen_at AS "seenAt", coalesce(held.tasks, 0) AS "runningTasks"
       FROM workers LEFT JOIN (SELECT worker_id, count(*) AS tasks FROM tasks WHERE status = 'running' GROUP BY worker_id) held ON held.worker_id = workers.id
       WHERE seen_at > now() - interval '1 hour' ORDER BY workers.started_at, workers.id LIMIT 2000`),
   );
