@@ -45,7 +45,10 @@ export async function runProcess(start: (shutdown: Shutdown) => Promise<void>, o
       if (!UNDER_PARENT) void end(0);
     });
   }
-  if (UNDER_PARENT) process.on("disconnect", () => void end(0));
+  if (UNDER_PARENT) {
+    process.on("disconnect", () => void end(0));
+    answerPings();
+  }
   process.on("uncaughtException", (error) => fail(error));
   process.on("unhandledRejection", (error) => fail(error));
 
@@ -79,6 +82,13 @@ export function answerMeasure(render: (labels: Readonly<Record<string, string>>)
     if (!isToChild(message) || message.type !== "measure") return;
     const answer = (text: string) => send({ type: "measured", question: message.question, text });
     render(message.labels).then(answer, () => answer(""));
+  });
+}
+
+/** The parent takes a process that does not answer for one that hangs. */
+function answerPings(): void {
+  process.on("message", (message) => {
+    if (isToChild(message) && message.type === "ping") send({ type: "pong" });
   });
 }
 

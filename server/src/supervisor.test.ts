@@ -8,7 +8,7 @@ afterEach(async () => {
   await Promise.all(started.splice(0).map((child) => child.stop(0)));
 });
 
-function start(kind: string): { child: SupervisedChild; lines: string[] } {
+function start(kind: string, pingMs?: number): { child: SupervisedChild; lines: string[] } {
   const lines: string[] = [];
   const log = openLog({ level: "info", process: "test", destination: { write: (line: string) => void lines.push(line) } });
   const child = supervise({
@@ -17,6 +17,7 @@ function start(kind: string): { child: SupervisedChild; lines: string[] } {
     environment: { ...process.env, CHILD: kind },
     log,
     firstPauseMs: 10,
+    ...(pingMs !== undefined && { pingMs }),
   });
   started.push(child);
   return { child, lines };
@@ -48,6 +49,25 @@ test("a child that never gets ready is not started again", async () => {
   const { child } = start("fails");
   await expect(child.ready).rejects.toThrow("The sample process ended before it was ready (code 3).");
   expect(child.pid()).toBeUndefined();
+});
+
+test("a child whose event loop hangs is killed and started again, and the log says why", async () => {
+  const { child, lines } = start("hangs", 100);
+  await child.ready;
+  const first = child.pid() ?? 0;
+  await expect.poll(() => child.pid() ?? first, { timeout: 10_000 }).not.toBe(first);
+  const [why, restart] = lines.map((line) => JSON.parse(line));
+  expect(why).toMatchObject({ level: "error", child: "sample", pid: first, msg: expect.stringContaining("hangs") });
+  expect(restart).toMatchObject({ child: "sample", how: "SIGKILL" });
+});
+
+test("a child that answers its pings is left alone", async () => {
+  const { child, lines } = start("", 250);
+  await child.ready;
+  const pid = child.pid();
+  await expect.poll(async () => Number((await child.measure({})).split(" ")[1]), { timeout: 10_000 }).toBeGreaterThanOrEqual(6);
+  expect(child.pid()).toBe(pid);
+  expect(lines).toEqual([]);
 });
 
 test("stop ends the child for good", async () => {

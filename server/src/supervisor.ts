@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from "node:child_process";
 import type { Logger } from "pino";
+import { UNANSWERED, watchForHang, type HangWatch } from "./hang-watch.ts";
 import { AWAIT_SETTINGS, isFromChild, type ReadyMessage, type ToChild } from "./supervisor-messages.ts";
 
 export interface ChildOptions {
@@ -15,6 +16,8 @@ export interface ChildOptions {
   readonly log: Logger;
   /** First pause before a restart, doubled each time; 250 ms unless told. */
   readonly firstPauseMs?: number;
+  /** How often a child that serves is asked whether its event loop turns; 10 s unless told. */
+  readonly pingMs?: number;
 }
 
 export interface SupervisedChild {
@@ -38,22 +41,26 @@ const HEALTHY_MS = 30_000;
  * for another. One that ends before it is ready would only end again, and costs a start each time.
  */
 const DOUBLINGS = { served: 3, neverReady: 6 } as const;
+/** It is killed after three of them, half a minute: no code of ours keeps its event loop for seconds. */
+const PING_MS = 10_000;
 /** Prometheus gives a scrape 10 s; one child that hangs must not cost the measurements of the others. */
 const MEASURE_TIMEOUT_MS = 2_000;
 
 /**
- * Runs a module as a process of its own and starts it again whenever it ends by itself, after growing pauses. The child
- * is bound to this process by its IPC channel: when we die, however, the channel closes and the child ends itself. It has
- * a session of its own, because Ctrl-C in a terminal goes to the whole group, and would end a child that is still loading
- * before we can tell that from a failure.
+ * Runs a module as a process of its own and starts it again whenever it ends by itself, after growing pauses. One that
+ * serves and then answers no pings any more is killed, which makes it one that ended. The child is bound to this process
+ * by its IPC channel: when we die, however, the channel closes and the child ends itself. It has a session of its own,
+ * because Ctrl-C in a terminal goes to the whole group, and would end a child that is still loading before we can tell
+ * that from a failure.
  */
 export function supervise(options: ChildOptions): SupervisedChild {
-  const { name, log, settings, firstPauseMs = 250 } = options;
+  const { name, log, settings, firstPauseMs = 250, pingMs = PING_MS } = options;
   const ready = Promise.withResolvers<ReadyMessage>();
   ready.promise.catch(() => undefined);
   const questions = new Map<number, (text: string) => void>();
   let asked = 0;
   let child: ChildProcess | undefined;
+  let watch: HangWatch | undefined;
   let restart: NodeJS.Timeout | undefined;
   let failures = 0;
   let everReady = false;
@@ -75,13 +82,16 @@ export function supervise(options: ChildOptions): SupervisedChild {
     current.on("message", (message) => {
       if (!isFromChild(message)) return;
       if (message.type === "measured") return questions.get(message.question)?.(message.text);
+      if (message.type === "pong") return watch?.answered();
       everReady = true;
       doublings = DOUBLINGS.served;
+      if (!stopping) watch ??= watchForHang({ everyMs: pingMs, ask: () => tell(current, { type: "ping" }), onHang: () => kill(current) });
       ready.resolve(message);
     });
     current.on("error", (error) => log.error({ child: name, err: error }, "a process could not be started or reached"));
     current.on("exit", (code, signal) => {
       child = undefined;
+      unwatch();
       for (const answer of questions.values()) answer("");
       if (stopping) return;
       const how = signal ?? `code ${code}`;
@@ -91,6 +101,17 @@ export function supervise(options: ChildOptions): SupervisedChild {
       log.error({ child: name, how, pauseMs }, "a process ended by itself; it is started again");
       restart = setTimeout(start, pauseMs);
     });
+  }
+
+  function kill(hanging: ChildProcess): void {
+    const unansweredMs = UNANSWERED * pingMs;
+    log.error({ child: name, pid: hanging.pid, unansweredMs }, "the event loop of a process hangs; it is killed");
+    hanging.kill("SIGKILL");
+  }
+
+  function unwatch(): void {
+    watch?.stop();
+    watch = undefined;
   }
 
   start();
@@ -115,11 +136,13 @@ export function supervise(options: ChildOptions): SupervisedChild {
     },
     stop(timeoutMs) {
       clearTimeout(restart);
+      unwatch();
       stopping ??= child ? end(child, timeoutMs) : Promise.resolve();
       return stopping;
     },
     killNow() {
       clearTimeout(restart);
+      unwatch();
       stopping ??= Promise.resolve();
       child?.kill("SIGKILL");
     },
