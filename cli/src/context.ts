@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { Writable } from "node:stream";
 import { adminKeyFile, dataFolder } from "@filemill/contract/data-folder.ts";
 import { connect, type Client } from "@filemill/sdk/client.ts";
+import { serverAddress, urlOf } from "./server-address.ts";
 
 /** What a command may touch; made once in bin/. */
 export interface Context {
@@ -18,13 +19,12 @@ export interface Context {
   exitCode: number;
 }
 
-const DEFAULT_URL = "http://127.0.0.1:8080";
-
-export function serverUrl(context: Context): string {
-  return context.environment["FILEMILL_URL"] || DEFAULT_URL;
+/** FILEMILL_URL, else where a platform of this machine serves that has the same variables. Throws CliError. */
+export function serverUrl({ environment }: Context): string {
+  return environment["FILEMILL_URL"] || urlOf(serverAddress(environment));
 }
 
-/** A client of the server in FILEMILL_URL with the key of FILEMILL_KEY, else the one in the data folder. */
+/** A client of that server with the key of FILEMILL_KEY, else the one in the data folder. */
 export async function clientOf(context: Context): Promise<Client> {
   return connect({ url: serverUrl(context), key: await apiKey(context) });
 }

@@ -38,8 +38,9 @@ import { noun } from "./terminal/command.ts";
 import { usage } from "./usage.ts";
 
 const HELP = `
-The server is found by FILEMILL_URL (http://127.0.0.1:8080 unless set). The key is FILEMILL_KEY, else what the
-platform left in admin.key in its data folder on this machine (FILEMILL_DATA_DIR).
+The server is found by FILEMILL_URL; unless that is set, by FILEMILL_HOST and FILEMILL_PORT as the platform on this
+machine reads them (127.0.0.1 and 8080). The key is FILEMILL_KEY, else what the platform left in admin.key in its data
+folder on this machine (FILEMILL_DATA_DIR).
 
 Examples:
   filemill up

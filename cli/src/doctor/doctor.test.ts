@@ -1,5 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { once } from "node:events";
+import { createServer as createHttpServer } from "node:http";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -59,6 +60,18 @@ test("ports that others have are named with the variables that choose others", a
     advice: "Stop the program that has the port, or set FILEMILL_PORT to a free one.",
   });
   expect(await ports(contextOf({ ...variables, FILEMILL_PORT: String(nobody) }))).toMatchObject({ ok: true });
+});
+
+test("a platform that runs is looked for at FILEMILL_PORT, and at FILEMILL_URL no other port is called free", async () => {
+  const platform = createHttpServer((_request, response) => void response.end("{}")).listen(0, "127.0.0.1");
+  servers.push(platform);
+  await once(platform, "listening");
+  const address = platform.address();
+  const port = String(typeof address === "object" && address !== null ? address.port : 0);
+  const metrics = { FILEMILL_METRICS_PORT: String(await freedPort()) };
+  expect((await ports(contextOf({ ...metrics, FILEMILL_PORT: port }))).found).toContain(`${port} (API) in use by Filemill`);
+  const elsewhere = { ...metrics, FILEMILL_URL: `http://127.0.0.1:${port}`, FILEMILL_PORT: String(await freedPort()) };
+  expect(await ports(contextOf(elsewhere))).toEqual({ ok: true, found: `not looked at: the platform runs at http://127.0.0.1:${port}` });
 });
 
 test("an embedded database that should run and does not answer is named with its log", async () => {
