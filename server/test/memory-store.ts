@@ -3,7 +3,7 @@ import { pipeline } from "node:stream/promises";
 import { StorageError } from "../src/errors.ts";
 import { keyParts } from "../src/storage/keys.ts";
 import type { ObjectStore } from "../src/storage/object-store.ts";
-import { STORAGE_CLASSES, type StorageClass } from "../src/storage/storage-class.ts";
+import { STORAGE_CLASSES, type StorageClass } from "@filemill/contract/storage-class.ts";
 
 interface KeptObject {
   readonly content: Buffer;

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { createMemoryStore } from "../../test/memory-store.ts";
 import type { ObjectStore } from "./object-store.ts";
-import { STORAGE_CLASSES, type StorageClass } from "./storage-class.ts";
+import { STORAGE_CLASSES, type StorageClass } from "@filemill/contract/storage-class.ts";
 
 /** Any sequence of commands answers in a store as in the model. `open` gives an empty store, a new one each time. */
 export function objectStoreModel(

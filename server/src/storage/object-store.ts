@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import type { StorageClass } from "./storage-class.ts";
+import type { StorageClass } from "@filemill/contract/storage-class.ts";
 
 /**
  * Where bytes are kept. Keys are ours, `<tenant>/<file>/<epoch>/<segment>`, never a user's string, and match

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { StorageError } from "../errors.ts";
 import type { ObjectStore } from "./object-store.ts";
-import type { StorageClass } from "./storage-class.ts";
+import type { StorageClass } from "@filemill/contract/storage-class.ts";
 
 /** All stores of a process: who writes asks where to, who reads goes by the name that stands in the segment's row. */
 export interface ObjectStores {

@@ -1,6 +1,6 @@
 import { StorageError } from "../errors.ts";
 import type { ObjectHead, ObjectStore } from "./object-store.ts";
-import type { StorageClass } from "./storage-class.ts";
+import type { StorageClass } from "@filemill/contract/storage-class.ts";
 
 /**
  * One store made of several, one for each class: for disks, where a class is another folder. An object is in one of them,

@@ -1,7 +1,7 @@
 import type { BlobClient, BlockBlobClient, ContainerClient } from "@azure/storage-blob";
 import type { Guard } from "../remote/guard.ts";
 import type { PartHolders } from "../remote/part-holders.ts";
-import type { StorageClass } from "../storage-class.ts";
+import type { StorageClass } from "@filemill/contract/storage-class.ts";
 
 /** Where a store's objects are, and by what means: what all of its operations share. */
 export interface Container {

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { SURELY_THERE } from "../remote/doubt.ts";
 import { StorageError } from "../../errors.ts";
-import type { StorageClass } from "../storage-class.ts";
+import type { StorageClass } from "@filemill/contract/storage-class.ts";
 import { blobAt, TIERS, tierOption, WRITE_ID, type Container } from "./container.ts";
 import { headBlob, type AzureHead } from "./head.ts";
 

@@ -1,5 +1,5 @@
 import type { ObjectHead } from "../object-store.ts";
-import type { StorageClass } from "../storage-class.ts";
+import type { StorageClass } from "@filemill/contract/storage-class.ts";
 import { doubtMissing, isMissing } from "../remote/doubt.ts";
 import { WrongAnswer } from "../remote/wrong-answer.ts";
 import { blobAt, WRITE_ID, type Container } from "./container.ts";

@@ -4,7 +4,7 @@ import type { ObjectStore } from "../object-store.ts";
 import { createAgents } from "../remote/agents.ts";
 import { createGuard, type GuardOptions } from "../remote/guard.ts";
 import type { PartHolders } from "../remote/part-holders.ts";
-import { STORAGE_CLASSES } from "../storage-class.ts";
+import { STORAGE_CLASSES } from "@filemill/contract/storage-class.ts";
 import { blobAt, type Container } from "./container.ts";
 import { copyBlob, setBlobTier } from "./copy.ts";
 import { deleteBlob } from "./delete.ts";

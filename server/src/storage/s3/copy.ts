@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { CopyObjectCommand, RestoreObjectCommand } from "@aws-sdk/client-s3";
 import { StorageError } from "../../errors.ts";
-import type { StorageClass } from "../storage-class.ts";
+import type { StorageClass } from "@filemill/contract/storage-class.ts";
 import { at, classParameter, WRITE_ID, type Bucket } from "./bucket.ts";
 import { doubtMissing, SURELY_THERE } from "../remote/doubt.ts";
 import { WrongAnswer } from "../remote/wrong-answer.ts";

@@ -1,6 +1,6 @@
 import { HeadObjectCommand, type HeadObjectCommandOutput } from "@aws-sdk/client-s3";
 import type { ObjectHead } from "../object-store.ts";
-import type { StorageClass } from "../storage-class.ts";
+import type { StorageClass } from "@filemill/contract/storage-class.ts";
 import { at, WRITE_ID, type Bucket } from "./bucket.ts";
 import { doubtMissing, isMissing } from "../remote/doubt.ts";
 import { WrongAnswer } from "../remote/wrong-answer.ts";

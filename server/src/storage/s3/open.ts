@@ -6,7 +6,7 @@ import type { ObjectStore } from "../object-store.ts";
 import { createAgents } from "../remote/agents.ts";
 import { createGuard, type GuardOptions } from "../remote/guard.ts";
 import type { PartHolders } from "../remote/part-holders.ts";
-import type { StorageClass } from "../storage-class.ts";
+import type { StorageClass } from "@filemill/contract/storage-class.ts";
 import { at, type Bucket } from "./bucket.ts";
 import { copyObject, setObjectClass } from "./copy.ts";
 import { deleteObject } from "./delete.ts";
