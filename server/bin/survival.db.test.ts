@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
@@ -32,6 +32,20 @@ async function runJob(): Promise<void> {
   await expect.poll(() => jobStatus(where(), job), { timeout: 60_000 }).toBe("completed");
 }
 
+/** Stops the postmaster and then, as it starts no further one, its processes. */
+async function freezeDatabase(): Promise<{ thaw: () => void }> {
+  const postmaster = await postmasterOf(dataFolder);
+  process.kill(postmaster, "SIGSTOP");
+  const children = await readFile(`/proc/${postmaster}/task/${postmaster}/children`, "utf8");
+  const frozen = [postmaster, ...children.trim().split(" ").map(Number)];
+  for (const pid of frozen) process.kill(pid, "SIGSTOP");
+  return {
+    thaw() {
+      for (const pid of frozen) process.kill(pid, "SIGCONT");
+    },
+  };
+}
+
 /** Kills it and waits until another has taken its place. */
 async function kill(find: () => Promise<number>): Promise<void> {
   const before = await find();
@@ -51,10 +65,21 @@ test("a killed worker is replaced, and the next job is done", async () => {
   await runJob();
 });
 
+test("while the database is silent the API says that it isn't ready", async () => {
+  expect(await isReady()).toBe(200);
+  const { thaw } = await freezeDatabase();
+  try {
+    await expect.poll(isReady, { timeout: 10_000 }).toBe(503);
+  } finally {
+    thaw();
+  }
+  await expect.poll(isReady, { timeout: 10_000 }).toBe(200);
+});
+
 test("a killed database is started again at its port, and everybody goes on with it", async () => {
   await kill(() => postmasterOf(dataFolder));
+  await expect.poll(platform.output, { timeout: 20_000 }).toContain("PostgreSQL runs again");
   await expect.poll(isReady, { timeout: 30_000 }).toBe(200);
-  expect(platform.output()).toContain("PostgreSQL runs again");
   await runJob();
   expect((await ask(where(), "/api/v1/files")).status).toBe(200);
 });
