@@ -107,7 +107,31 @@ test("a pipeline with problems: each with its place, exit code 1", async () => {
   answers.set("POST /api/v1/pipelines/lint", { status: 200, body: { valid: false, issues } });
   const { code, stdout } = await filemill(["pipelines", "lint", path]);
   expect(code).toBe(1);
-  expect(stdout).toContain("/steps/a/use: no such processor Did you mean image.resize?");
+  expect(stdout).toContain("/steps/a/use: no such processor. Did you mean image.resize?");
+});
+
+test("an answer that quotes its first issue shows it once", async () => {
+  const path = join(folder, "p.json");
+  await writeFile(path, '{"name":"p"}');
+  const issues = [{ pointer: "/steps", message: "is missing" }];
+  const detail = "The pipeline has mistakes: /steps: is missing.";
+  answers.set("PUT /api/v1/pipelines/p", { status: 400, body: { code: "validation_failed", title: "No", detail, issues } });
+  const people = await filemill(["pipelines", "put", path]);
+  expect(people).toEqual({ code: 2, stdout: "", stderr: "The pipeline has mistakes:\n  /steps: is missing\n" });
+  const program = await filemill(["pipelines", "put", path, "--json"]);
+  expect(JSON.parse(program.stderr)).toEqual({ code: "validation_failed", detail, issues });
+});
+
+test.each([
+  [["jobs", "show", "job_x"], 3, "not_found", "There is no"],
+  [["jobs", "show"], 2, "wrong_usage", "missing required argument"],
+  [["jbos"], 2, "wrong_usage", "unknown"],
+  [["files", "put", "/does/not/exist"], 3, "not_found", "/does/not/exist: no such file"],
+  [["files", "put", import.meta.filename, "-m", "nonsense"], 2, "wrong_usage", "key=value"],
+])("%j --json: the error is one document on stderr", async (words, exitCode, code, detail) => {
+  const outcome = await filemill([...words, "--json"]);
+  expect(outcome).toMatchObject({ code: exitCode, stdout: "" });
+  expect(JSON.parse(outcome.stderr)).toEqual({ code, detail: expect.stringContaining(detail), issues: [] });
 });
 
 test("escape sequences in the names of files don't reach the terminal", async () => {

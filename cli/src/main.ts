@@ -1,20 +1,32 @@
 import { CommanderError } from "commander";
 import type { Context } from "./context.ts";
-import { EXIT, explain } from "./exit.ts";
+import { EXIT, explain, type ErrorDocument } from "./exit.ts";
 import { createProgram } from "./program.ts";
 import { printable } from "./terminal/print.ts";
 
 /** Runs one command line (without node and script); gives the exit code and never rejects. */
 export async function main(context: Context, words: readonly string[]): Promise<number> {
+  const asJson = words.includes("--json");
+  const write = (text: string) => void context.stderr.write(text);
+  const writeDocument = (document: ErrorDocument) => write(`${printable(JSON.stringify(document, null, 2))}\n`);
   try {
-    await createProgram(context).parseAsync([...words], { from: "user" });
+    await createProgram(context, asJson ? () => undefined : write).parseAsync([...words], { from: "user" });
     return context.exitCode;
   } catch (error) {
-    // Commander has printed help or the problem already.
-    if (error instanceof CommanderError) return error.exitCode === 0 || error.code === "commander.helpDisplayed" ? EXIT.ok : EXIT.usage;
+    if (error instanceof CommanderError) {
+      // It has printed help already.
+      if (error.exitCode === 0 || error.code === "commander.helpDisplayed") return EXIT.ok;
+      if (asJson) writeDocument(wrongUsage(error));
+      return EXIT.usage;
+    }
     const interrupted = context.signal.aborted;
-    const { lines, exitCode } = explain(interrupted ? context.signal.reason : error);
-    context.stderr.write(lines.map((line) => `${printable(line)}\n`).join(""));
+    const { lines, exitCode, document } = explain(interrupted ? context.signal.reason : error);
+    if (asJson) writeDocument(document);
+    else write(lines.map((line) => `${printable(line)}\n`).join(""));
     return interrupted ? EXIT.interrupted : exitCode;
   }
+}
+
+function wrongUsage({ message }: CommanderError): ErrorDocument {
+  return { code: "wrong_usage", detail: message.replace(/^error: /, ""), issues: [] };
 }

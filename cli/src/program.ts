@@ -48,8 +48,8 @@ Examples:
   filemill jobs list --json
 ${EXIT_CODES_HELP}`;
 
-/** The whole command line. Commands throw; bin/ explains and decides the exit code. */
-export function createProgram(context: Context): Command {
+/** The whole command line. Commands throw; main() explains and decides the exit code. `complain` gets what Commander says. */
+export function createProgram(context: Context, complain: (text: string) => void): Command {
   const program = new Command("filemill").description("Process files: upload them, run pipelines over them, collect the results.");
   program.addHelpText("after", HELP).showHelpAfterError("(add --help for the ways to use it)");
   program.addCommand(up(context));
@@ -111,7 +111,7 @@ export function createProgram(context: Context): Command {
   program.addCommand(doctor(context));
   for (const command of everyCommand(program)) {
     command.exitOverride();
-    command.configureOutput({ writeOut: (text) => void context.stdout.write(text), writeErr: (text) => void context.stderr.write(text) });
+    command.configureOutput({ writeOut: (text) => void context.stdout.write(text), writeErr: complain });
   }
   return program;
 }

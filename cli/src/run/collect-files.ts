@@ -36,7 +36,9 @@ async function collectFiles(context: Context, options: SourceOptions & JsonOptio
       ],
     });
     if (job.status !== "completed") {
-      throw new CliError([`${job.id} ${outcome(job)}.`, ...reasons.map((reason) => `  ${reason}`)].join("\n"));
+      throw new CliError([`${job.id} ${outcome(job)}.`, ...reasons.map((reason) => `  ${reason}`)].join("\n"), EXIT.failure, {
+        code: `job_${job.status}`,
+      });
     }
   } finally {
     progress.stop();
