@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -12,13 +12,16 @@ let server: Server;
 let folder: string;
 const answers = new Map<string, { status: number; body: unknown }>();
 const keys: (string | undefined)[] = [];
+const asked: string[] = [];
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "filemill-cli-"));
   answers.clear();
   keys.length = 0;
+  asked.length = 0;
   server = createServer((request, response) => {
     keys.push(request.headers.authorization);
+    asked.push(`${request.method} ${request.url}`);
     const known = answers.get(`${request.method} ${request.url?.split("?")[0]}`);
     const answer = known ?? { status: 404, body: { code: "not_found", title: "Not found", detail: `There is no "${request.url}".` } };
     response.writeHead(answer.status, { "content-type": "application/json" }).end(JSON.stringify(answer.body));
@@ -145,4 +148,18 @@ test("help names the exit codes", async () => {
   const { code, stdout } = await filemill(["--help"]);
   expect(code).toBe(0);
   expect(stdout).toContain("Exit codes:");
+});
+
+test("nothing is sent for a pipeline that is not there, or has mistakes", async () => {
+  const missing = await filemill(["run", "nosuch", import.meta.filename, "--out", join(folder, "results")]);
+  expect(missing).toMatchObject({ code: 3, stderr: expect.stringContaining("`filemill pipelines list`") });
+  expect(asked).toEqual(["GET /api/v1/pipelines/nosuch"]);
+  const path = join(folder, "p.json");
+  await writeFile(path, "{}");
+  const issues = [{ pointer: "/steps", message: "is missing" }];
+  answers.set("POST /api/v1/pipelines/lint", { status: 200, body: { valid: false, issues } });
+  const broken = await filemill(["run", path, import.meta.filename, "--out", join(folder, "results")]);
+  expect(broken).toMatchObject({ code: 2, stderr: "The pipeline has mistakes:\n  /steps: is missing\n" });
+  expect(asked.slice(1)).toEqual(["POST /api/v1/pipelines/lint"]);
+  expect(await readdir(folder)).toEqual(["p.json"]);
 });

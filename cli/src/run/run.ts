@@ -6,6 +6,7 @@ import { localFiles } from "../files/paths.ts";
 import { sendFiles } from "../files/send.ts";
 import { followJob, outcome, troubles } from "../jobs/follow.ts";
 import { readDocument } from "../pipelines/document.ts";
+import { requirePipeline } from "../pipelines/require-pipeline.ts";
 import { sourceOf, withSourceOptions, type SourceOptions } from "../sources/options.ts";
 import { verb, type JsonOption } from "../terminal/command.ts";
 import { pairs, typedPairs } from "../terminal/pairs.ts";
@@ -50,6 +51,7 @@ async function runPipeline(context: Context, { pipeline, paths, options }: { pip
   const dropEmptyFolders = await prepareResultFolder(folder);
   const progress = createProgress(context, { quiet: options.json === true });
   try {
+    await requirePipeline(client, request.pipeline);
     const inputs = source ? { source } : { inputs: (await sendFiles({ client, files, progress, signal })).map((file) => file.id) };
     const accepted = await client.jobs.submit({ ...request, ...inputs }, { signal });
     const title = typeof request.pipeline === "string" ? request.pipeline : (request.pipeline.name ?? pipeline);
@@ -66,7 +68,9 @@ async function runPipeline(context: Context, { pipeline, paths, options }: { pip
       ],
     });
     if (job.status !== "completed") {
-      throw new CliError([`${job.id} ${outcome(job)}.`, ...reasons.map((reason) => `  ${reason}`)].join("\n"));
+      throw new CliError([`${job.id} ${outcome(job)}.`, ...reasons.map((reason) => `  ${reason}`)].join("\n"), EXIT.failure, {
+        code: `job_${job.status}`,
+      });
     }
   } finally {
     await dropEmptyFolders();
