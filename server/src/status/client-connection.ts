@@ -16,10 +16,16 @@ export interface ClientConnection {
 export const MAX_WAITING_BYTES = 2 ** 20;
 const HEARTBEAT_MS = 15_000;
 
-/** `onClosed` is told once, however the connection ends. */
-export function createConnection(to: Writable, onClosed: () => void): ClientConnection {
+export interface ConnectionOptions {
+  /** Told once, however the connection ends. */
+  readonly onClosed: () => void;
+  /** How often something is said for its own sake; 15 s unless told, as proxies close what is silent for 30 to 60 s. */
+  readonly heartbeatMs?: number;
+}
+
+export function createConnection(to: Writable, { onClosed, heartbeatMs = HEARTBEAT_MS }: ConnectionOptions): ClientConnection {
   let open = true;
-  const heartbeat = setInterval(() => send(HEARTBEAT), HEARTBEAT_MS);
+  const heartbeat = setInterval(() => send(HEARTBEAT), heartbeatMs);
 
   function closed(): void {
     if (!open) return;

@@ -82,11 +82,13 @@ export function createEventStreams(parts: Parts): EventStreams {
 
   function connect(request: StreamRequest, onClosed: () => void): ClientConnection {
     const { tenantId, jobId } = request;
-    const connection = createConnection(request.begin(), () => {
-      stopSamples();
-      onClosed();
-      connections.delete(connection);
-      parts.metrics.streamsChanged(-1);
+    const connection = createConnection(request.begin(), {
+      onClosed() {
+        stopSamples();
+        onClosed();
+        connections.delete(connection);
+        parts.metrics.streamsChanged(-1);
+      },
     });
     const onSample = (sample: Parameters<typeof progressMessage>[0]) => connection.send(progressMessage(sample));
     const stopSamples = jobId === undefined ? parts.snapshots.watchTenant(tenantId, onSample) : parts.snapshots.watchJob(jobId, onSample);
