@@ -1,10 +1,14 @@
 import type { ChildProcess } from "node:child_process";
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createHash, randomBytes } from "node:crypto";
 import { createServer, type Server } from "node:net";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { FileResource, Page } from "@filemill/contract/files.ts";
+import { JobSummary } from "@filemill/contract/jobs.ts";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
+import { jobStatus, submitText } from "../test/run-job.ts";
 import {
   ask,
   endPlatform,
@@ -49,6 +53,22 @@ async function takenPort(): Promise<string> {
   return String(typeof address === "object" && address !== null ? address.port : 0);
 }
 
+/** All files, each with the digest of the bytes that come when it is fetched, and all jobs. */
+async function everything(where: Parameters<typeof ask>[0]) {
+  const read = async (path: string): Promise<unknown> => (await ask(where, path)).json();
+  const files = Page(FileResource).parse(await read("/api/v1/files")).data;
+  const jobs = Page(JobSummary).parse(await read("/api/v1/jobs")).data;
+  return { files: await Promise.all(files.map(async (file) => ({ ...file, received: await digestOf(where, file.id) }))), jobs };
+}
+
+async function digestOf(where: Parameters<typeof ask>[0], fileId: string): Promise<string> {
+  const answer = await ask(where, `/api/v1/files/${fileId}/content`);
+  expect(answer.status).toBe(200);
+  return createHash("sha256")
+    .update(Buffer.from(await answer.arrayBuffer()))
+    .digest("hex");
+}
+
 test("it starts, says where and with which key, answers, and Ctrl-C leaves no process within five seconds", async () => {
   const { child, address, output } = await start();
   expect(output()).toContain(join(dataFolder, "admin.key"));
@@ -75,6 +95,28 @@ test("killed with -9 and started again at once on the same port, it takes over t
   expect(next.address).toBe(address);
   expect((await ask({ dataFolder, address }, LISTED)).status).toBe(200);
   await expect.poll(async () => (await processesOn(dataFolder)).filter(({ command }) => command.includes("bin/api.ts"))).toHaveLength(1);
+});
+
+test("killed with -9 and started again, it has every file and job of before, and ends the job that it was given last", async () => {
+  const killed = await start();
+  const before = { dataFolder, address: killed.address };
+  const content = randomBytes(1_000_000);
+  expect((await ask(before, "/api/v1/files/large.bin", { method: "PUT", body: content })).status).toBe(201);
+  const done = await submitText(before, { stats: { use: "text.stats" } });
+  await expect.poll(() => jobStatus(before, done), { timeout: 60_000 }).toBe("completed");
+  const { files, jobs } = await everything(before);
+  expect(files.find(({ name }) => name === "large.bin")).toMatchObject({ received: createHash("sha256").update(content).digest("hex") });
+  expect(files.map(({ origin }) => origin)).toEqual(expect.arrayContaining(["upload", "output"]));
+  expect(jobs).toEqual([expect.objectContaining({ id: done, status: "completed" })]);
+
+  const last = await submitText(before, { stats: { use: "text.stats" } }, "the last words\n");
+  await endPlatform(killed.child, "SIGKILL");
+  const after = { dataFolder, address: (await start()).address };
+  await expect.poll(() => jobStatus(after, last), { timeout: 60_000 }).toBe("completed");
+  const found = await everything(after);
+  expect(found.files).toEqual(expect.arrayContaining(files));
+  expect(found.jobs).toHaveLength(2);
+  expect(found.jobs).toEqual(expect.arrayContaining(jobs));
 });
 
 test("killed with -9 and not started again, only the database stays", async () => {
