@@ -41,3 +41,24 @@ const RETRYABLE = new Set([
   "ENOTFOUND",
   "EAI_AGAIN",
 ]);
+
+/** What keeps a process from its database when it starts, with what to do about it; undefined where it is something else. */
+export function whyUnreachable(error: unknown): string | undefined {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  const reason = error instanceof Error && error.message !== "" ? error.message : String(code);
+  switch (code) {
+    case "28P01":
+    case "28000":
+      return `The database refuses the login: ${reason}. Check the user and the password in FILEMILL_DATABASE_URL.`;
+    case "3D000":
+      return `There is no such database: ${reason}. Create it, or name another in FILEMILL_DATABASE_URL.`;
+    case "ECONNREFUSED":
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+    case "ETIMEDOUT":
+    case "EHOSTUNREACH":
+      return `The database can't be reached: ${reason}. Check that it runs, and the host and port in FILEMILL_DATABASE_URL.`;
+    default:
+      return undefined;
+  }
+}

@@ -32,7 +32,7 @@ export interface MigrateOptions {
 
 /** Why the schema can't be brought to this version; the message says what to do. */
 export class MigrationError extends Error {
-  readonly code: "server_too_old" | "not_permitted" | "bad_folder" | "changed" | "newer_database" | "failed" | "behind";
+  readonly code: "server_too_old" | "not_permitted" | "bad_folder" | "changed" | "newer_database" | "failed" | "behind" | "unreachable";
   constructor(code: MigrationError["code"], message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = "MigrationError";

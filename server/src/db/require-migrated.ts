@@ -1,11 +1,13 @@
 import pg from "pg";
+import { whyUnreachable } from "./database-errors.ts";
 import { sql } from "./sql.ts";
 import { MIGRATIONS_FOLDER, MigrationError, readMigrations } from "./migrate.ts";
 import type { Database } from "./database.ts";
 
 /**
- * Rejects with MigrationError `behind` unless every migration of this version is applied. A database that has more is
- * fine: migrations are made so that the version before them keeps working.
+ * Rejects with MigrationError `behind` unless every migration of this version is applied, `unreachable` where the database
+ * refuses us or is not there. A database that has more is fine: migrations are made so that the version before them keeps
+ * working.
  */
 export async function requireMigrated(database: Database, folder: string = MIGRATIONS_FOLDER): Promise<void> {
   const known = await readMigrations(folder);
@@ -31,6 +33,7 @@ async function readApplied(database: Database): Promise<Set<number>> {
     });
   } catch (error) {
     if (error instanceof pg.DatabaseError && NO_ROLE.has(error.code ?? "")) return new Set();
-    throw error;
+    const why = whyUnreachable(error);
+    throw why === undefined ? error : new MigrationError("unreachable", why, { cause: error });
   }
 }
