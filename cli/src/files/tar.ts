@@ -38,7 +38,7 @@ async function* contentOf({ path, sizeBytes }: LocalFile): AsyncGenerator<Uint8A
 
 /** An extended header in front where the plain one has no room, or no letters, for the name or the size. */
 function headerOf({ name, sizeBytes }: LocalFile): Uint8Array<ArrayBuffer> {
-  // eslint-disable-next-line no-control-regex -- ASCII is what is meant
+  // oxlint-disable-next-line no-control-regex -- ASCII is what is meant
   const isPlain = /^[\x20-\x7e]*$/.test(name) && name.length <= MAX_NAME_BYTES && sizeBytes <= MAX_SIZE;
   if (isPlain) return block({ name, sizeBytes, type: "0" });
   const records = Buffer.from(paxRecord("path", name) + paxRecord("size", String(sizeBytes)));

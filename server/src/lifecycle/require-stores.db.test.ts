@@ -51,7 +51,7 @@ it("refuses to start with another store of the same name, which holds nothing", 
 it("starts while a store is away", async () => {
   const away = {
     ...createMemoryStore("first"),
-    // oxlint-disable-next-line require-yield
+    // oxlint-disable-next-line require-yield -- it fails before it could
     async *list(): AsyncGenerator<never> {
       throw new StorageError("unavailable", "away");
     },

@@ -106,7 +106,7 @@ async function* streamed({ name, file, compress, offset, contents, signal }: Ent
 function safePath(path: string): string {
   const parts = path
     .split(/[/\\]/)
-    // oxlint-disable-next-line no-control-regex
+    // oxlint-disable-next-line no-control-regex -- these are what it replaces
     .map((part) => part.replaceAll(/[\u0000-\u001f\u007f:*?"<>|]/g, "_").trim())
     .filter((part) => part !== "" && part !== "." && part !== "..");
   return parts.join("/") || "file";

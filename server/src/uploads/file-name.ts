@@ -2,7 +2,7 @@ import { Problem } from "../errors.ts";
 
 /** Of UTF-8: what the file systems take to which results are fetched. */
 const MAX_NAME_BYTES = 255;
-// eslint-disable-next-line no-control-regex -- these are what it looks for
+// oxlint-disable-next-line no-control-regex -- these are what it looks for
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
 /**
