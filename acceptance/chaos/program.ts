@@ -23,12 +23,14 @@ export interface ProgramOptions {
   readonly underParent?: boolean;
 }
 
+/** Where the run keeps compiled modules: a process starts in half the time. */
+const COMPILE_CACHE = process.env.NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE };
 const FINAL = new Set<NodeJS.Signals>(["SIGTERM", "SIGINT", "SIGKILL"]);
 
 export function startProgram({ name, file, env, underParent = false }: ProgramOptions): Program {
   const child = spawn(process.execPath, [file], {
     // Nothing of whoever runs the suite: a FILEMILL_ variable or the test runner's own options would change the product.
-    env: { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "/", ...env },
+    env: { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "/", ...COMPILE_CACHE, ...env },
     stdio: ["ignore", "pipe", "pipe", ...(underParent ? (["ipc"] as const) : [])],
   });
   if (child.pid === undefined || child.stdout === null || child.stderr === null) throw new Error(`${name} could not be started`);

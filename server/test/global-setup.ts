@@ -10,6 +10,7 @@ import { ensureCluster } from "../src/db/embedded/cluster.ts";
 import { liveProcess } from "../src/db/embedded/live-process.ts";
 import { findPostmaster, startPostmaster, stopPostmaster } from "../src/db/embedded/postmaster.ts";
 import { migrate } from "../src/db/migrate.ts";
+import { warmCompileCache } from "./warm-compile-cache.ts";
 
 /** Where test files find the cluster of this run. */
 export interface TestCluster {
@@ -39,6 +40,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   await writeFile(join(folder, "owner"), `${process.pid}\n${password}`, { mode: 0o600 });
   const account = await serverAccount();
   const binaries = await findBinaries(account, join(folder, "programs"));
+  await warmCompileCache(join(folder, "compiled"));
   const cluster = { binaries, account, folder: join(folder, "data"), password };
   await ensureCluster(cluster);
   const postmaster = await startPostmaster({

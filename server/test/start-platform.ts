@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
+import { compileCache } from "./warm-compile-cache.ts";
 
 /** `npm start` as people and machines meet it: a process, its output, its signals. */
 export interface StartedPlatform {
@@ -27,7 +28,7 @@ const PORTS = { FILEMILL_PORT: "0", FILEMILL_METRICS_PORT: "0", FILEMILL_WORKERS
 /** The process at once; nobody waits until it serves. It has a process group of its own, as in a terminal. */
 export function launchPlatform({ dataFolder, variables, user }: StartSettings): Pick<StartedPlatform, "child" | "output"> {
   const child = spawn(process.execPath, [ALL], {
-    env: { PATH: process.env.PATH, FILEMILL_DATA_DIR: dataFolder, ...PORTS, ...variables },
+    env: { PATH: process.env.PATH, ...compileCache(), FILEMILL_DATA_DIR: dataFolder, ...PORTS, ...variables },
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
     ...(user !== undefined && { uid: user, gid: user }),

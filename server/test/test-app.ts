@@ -108,6 +108,7 @@ export async function startTestApp(
     quotas,
     reads,
     stores: createObjectStores([{ store }]),
+    workers: { most: 16 },
     announce: () => {},
   };
   const app = await buildApp(services, given.options);

@@ -1,4 +1,4 @@
-import type { JobSource } from "@filemill/contract/source.ts";
+import type { CollectedSource } from "@filemill/contract/source.ts";
 import type { PipelineDocument } from "@filemill/contract/pipeline.ts";
 import { sql } from "../../src/db/sql.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -16,7 +16,7 @@ export interface CollectedFile {
 /** Collects a source to its end; the job, and the files of its items in their order. */
 export async function collect(
   { engine, platform, tenantId }: { engine: Engine; platform: Platform; tenantId: string },
-  source: JobSource,
+  source: CollectedSource,
 ): Promise<{ jobId: string; status: string; files: CollectedFile[] }> {
   const jobId = await platform.submitSource(tenantId, ALONE, source);
   const status = await platform.ended(jobId, 110_000);

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { DEMO_PROCESSORS } from "../engine/platform.ts";
 import { TEST_ROOT_KEY } from "../tenant-keys.ts";
+import { compileCache } from "../warm-compile-cache.ts";
 
 /** One of our programs as a process of its own, in the environment that it would have in production. */
 export interface RealProcess {
@@ -67,6 +68,7 @@ function environmentOf({ databaseUrl, storeFolder, dataFolder }: Installation): 
     FILEMILL_ROOT_KEY: TEST_ROOT_KEY,
     FILEMILL_EXTRA_PROCESSORS: DEMO_PROCESSORS,
     FILEMILL_LOG_LEVEL: "warn",
+    ...compileCache(),
   };
 }
 

@@ -29,6 +29,12 @@ const ENDS_WITHIN_MS = 60_000;
 /** Workers that die at the same time: with more, two cores only share the same time among them. */
 const AT_ONCE = 3;
 
+/** Every type of step at every failpoint, as nightly; otherwise one type at each, another at the next. */
+const IS_WHOLE = process.env["FULL_MATRIX"] === "1";
+const PLACES: readonly string[] = [...IN_EVERY_TASK, ...IN_EVERY_PUT];
+/** Failpoints whose victims one healthy worker inherits: its start costs as much as theirs. */
+const ROUNDS = IS_WHOLE ? PLACES.map((at) => ({ at, failpoints: [at] })) : [{ at: "every failpoint", failpoints: PLACES }];
+
 let clone: ClonedDatabase;
 let platform: Platform;
 let admin: pg.Client;
@@ -155,10 +161,8 @@ describe("a worker that is killed", { timeout: 180_000 }, () => {
     for (const one of cases) await expectRight(one);
   });
 
-  test.each([...IN_EVERY_TASK, ...IN_EVERY_PUT])("at %s leaves one set of right outputs and costs no attempt", async (failpoint) => {
-    const inPut = (IN_EVERY_PUT as readonly string[]).includes(failpoint);
-    const types = STEP_TYPES.filter((type) => type.large || !inPut);
-    const cases = await Promise.all(chosen(types, failpoint).map((type) => prepare(type, failpoint)));
+  test.each(ROUNDS)("at $at leaves one set of right outputs and costs no attempt", async ({ failpoints }) => {
+    const cases = await Promise.all(failpoints.flatMap((failpoint) => typesAt(failpoint).map((type) => prepare(type, failpoint))));
     await inTurns(cases, dieAt);
     await expireLeases(cases);
     await finish(cases);
@@ -170,14 +174,10 @@ describe("a worker that is killed", { timeout: 180_000 }, () => {
   });
 });
 
-/**
- * All types with FULL_MATRIX=1, as nightly; otherwise two for each failpoint, others for the next one, so that every type
- * is met at several places within a few minutes.
- */
-function chosen(types: readonly StepType[], failpoint: string): readonly StepType[] {
-  if (process.env["FULL_MATRIX"] === "1") return types;
-  const place = 2 * [...IN_EVERY_TASK, ...IN_EVERY_PUT].findIndex((name) => name === failpoint);
-  return [place, place + 1].flatMap((index) => types[index % types.length] ?? []);
+function typesAt(failpoint: string): readonly StepType[] {
+  const inPut = (IN_EVERY_PUT as readonly string[]).includes(failpoint);
+  const types = STEP_TYPES.filter((type) => type.large || !inPut);
+  return IS_WHOLE ? types : types.filter((_type, index) => index === PLACES.indexOf(failpoint) % types.length);
 }
 
 async function highestEpoch(jobId: string): Promise<number | undefined> {
