@@ -1,4 +1,4 @@
-import { parseDuration, parseSize } from "@filemill/contract/units.ts";
+import { parseDuration, parseSize } from "@filemill/contract/parse-units.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

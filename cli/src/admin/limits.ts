@@ -1,4 +1,4 @@
-import { parseSize } from "@filemill/contract/units.ts";
+import { parseSize } from "@filemill/contract/parse-units.ts";
 import { InvalidArgumentError, type Command } from "commander";
 import { clientOf, type Context } from "../context.ts";
 import { verb, type JsonOption } from "../terminal/command.ts";

@@ -1,6 +1,6 @@
 import type { FileResource } from "@filemill/contract/files.ts";
 import type { Command } from "commander";
-import { parseDuration } from "@filemill/contract/units.ts";
+import { parseDuration } from "@filemill/contract/parse-units.ts";
 import { clientOf, type Context } from "../context.ts";
 import { CliError, EXIT } from "../exit.ts";
 import { verb, type JsonOption } from "../terminal/command.ts";

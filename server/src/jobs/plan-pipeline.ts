@@ -1,6 +1,6 @@
 import type { Issue } from "@filemill/contract/errors.ts";
 import type { PipelineDocument, Step } from "@filemill/contract/pipeline.ts";
-import { parseDuration } from "@filemill/contract/units.ts";
+import { parseDuration } from "@filemill/contract/parse-units.ts";
 import { Problem } from "../errors.ts";
 import type { Catalogue } from "../processors/catalogue.ts";
 import type { Processor } from "../processors/processor.ts";

@@ -1,6 +1,7 @@
 import { createWriteStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
-import { parseSize, Size } from "@filemill/contract/units.ts";
+import { parseSize } from "@filemill/contract/parse-units.ts";
+import { Size } from "@filemill/contract/units.ts";
 import { z } from "zod";
 import { declareProcessor } from "./processor.ts";
 import { openZip, type ExtractLimits } from "./zip/open-zip.ts";

@@ -1,5 +1,6 @@
 import { MediaTypePattern } from "@filemill/contract/pipeline.ts";
-import { parseSize, Size } from "@filemill/contract/units.ts";
+import { parseSize } from "@filemill/contract/parse-units.ts";
+import { Size } from "@filemill/contract/units.ts";
 import { z } from "zod";
 import { acceptsMediaType, BadInput, declareProcessor } from "./processor.ts";
 

@@ -1,5 +1,5 @@
 import { writeFile } from "node:fs/promises";
-import { parseSize } from "@filemill/contract/units.ts";
+import { parseSize } from "@filemill/contract/parse-units.ts";
 import { z } from "zod";
 import { derivedName } from "./derived-name.ts";
 import { openLockedSession } from "./duckdb/locked-session.ts";

@@ -1,4 +1,5 @@
-import { parseSize, Size } from "@filemill/contract/units.ts";
+import { parseSize } from "@filemill/contract/parse-units.ts";
+import { Size } from "@filemill/contract/units.ts";
 import { z } from "zod";
 import { derivedName } from "./derived-name.ts";
 import { checkSelect } from "./duckdb/check-select.ts";

@@ -4,7 +4,7 @@ import type { EntryOutcome } from "../jobs/advance/outcome.ts";
 import type { Plan } from "../jobs/plan.ts";
 import { readReferences, readSourceJob, type CollectedItem, type SourceJob } from "../jobs/sources/collection.ts";
 import { SourceError, type Source, type SourceReference } from "../jobs/sources/source.ts";
-import { parseSize } from "@filemill/contract/units.ts";
+import { parseSize } from "@filemill/contract/parse-units.ts";
 import type { ClaimedTask } from "../queue/task.ts";
 import type { StoredFile } from "../record/files.ts";
 import type { Reservation } from "../tenants/quota-reservation.ts";

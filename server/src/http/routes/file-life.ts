@@ -1,5 +1,5 @@
 import { FilePatch, FileResource, HoldRequest, Retention } from "@filemill/contract/files.ts";
-import { parseDuration } from "@filemill/contract/units.ts";
+import { parseDuration } from "@filemill/contract/parse-units.ts";
 import type { FastifyPluginAsync } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";

@@ -1,6 +1,6 @@
 import { decodeId, encodeId } from "@filemill/contract/ids.ts";
 import { LinkRequest, LinkResource, NewUploadLink, UploadLinkRequest, UploadLinkResource } from "@filemill/contract/links.ts";
-import { parseDuration, parseSize } from "@filemill/contract/units.ts";
+import { parseDuration, parseSize } from "@filemill/contract/parse-units.ts";
 import type { FastifyPluginAsync, FastifyRequest } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";

@@ -1,4 +1,4 @@
-import { parseSize } from "@filemill/contract/units.ts";
+import { parseSize } from "@filemill/contract/parse-units.ts";
 import type { Batch } from "@filemill/contract/pipeline.ts";
 
 /**

@@ -2,7 +2,7 @@ import { realpath } from "node:fs/promises";
 import { isAbsolute, join, resolve, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { FolderSource } from "@filemill/contract/source.ts";
-import { parseDuration } from "@filemill/contract/units.ts";
+import { parseDuration } from "@filemill/contract/parse-units.ts";
 import { mayUse } from "../../config-sources.ts";
 import { MAX_PAGE, SourceError, type Source, type SourceCursor, type SourceInput, type SourcePage } from "../../jobs/sources/source.ts";
 import { isMatch } from "./is-match.ts";

@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import { parseDuration, parseSize } from "@filemill/contract/units.ts";
+import { parseDuration, parseSize } from "@filemill/contract/parse-units.ts";
 import type { JobSource } from "@filemill/contract/source.ts";
 import { Problem, StorageError } from "../../errors.ts";
 import { SourceError, type CollectedObject, type CollectOptions, type SourceReference } from "../../jobs/sources/source.ts";
