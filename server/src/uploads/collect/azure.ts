@@ -4,7 +4,7 @@ import type { AzureSource } from "@filemill/contract/source.ts";
 import type { NamedAzure } from "../../config-sources.ts";
 import { MAX_PAGE, SourceError, type Source, type SourceInput, type SourcePage } from "../../jobs/sources/source.ts";
 import type { GuardedAgents } from "../../net/guarded-agents.ts";
-import { isMatch } from "./is-match.ts";
+import { isMatch } from "../../is-match.ts";
 import { isUnchanged } from "./is-unchanged.ts";
 import { namedSource } from "./named-source.ts";
 import { objectName } from "./object-name.ts";

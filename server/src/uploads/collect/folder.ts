@@ -5,7 +5,7 @@ import type { FolderSource } from "@filemill/contract/source.ts";
 import { parseDuration } from "@filemill/contract/parse-units.ts";
 import { mayUse } from "../../config-sources.ts";
 import { MAX_PAGE, SourceError, type Source, type SourceCursor, type SourceInput, type SourcePage } from "../../jobs/sources/source.ts";
-import { isMatch } from "./is-match.ts";
+import { isMatch } from "../../is-match.ts";
 import { isUnchanged } from "./is-unchanged.ts";
 import { objectName } from "./object-name.ts";
 import { lookAt, openRegular } from "./regular-file.ts";

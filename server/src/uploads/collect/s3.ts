@@ -3,7 +3,7 @@ import type { S3Source } from "@filemill/contract/source.ts";
 import { Readable } from "node:stream";
 import type { NamedS3 } from "../../config-sources.ts";
 import { MAX_PAGE, SourceError, type Source, type SourceInput, type SourcePage } from "../../jobs/sources/source.ts";
-import { isMatch } from "./is-match.ts";
+import { isMatch } from "../../is-match.ts";
 import { isUnchanged } from "./is-unchanged.ts";
 import { namedSource } from "./named-source.ts";
 import { objectName } from "./object-name.ts";
