@@ -1,5 +1,8 @@
-import { stat } from "node:fs/promises";
+import { access, constants } from "node:fs/promises";
+import { dirname } from "node:path";
 import { readConfig } from "../src/config.ts";
+import { fsCode } from "../src/storage/disk-errors.ts";
+import { holdsStore } from "../src/storage/disk-mark.ts";
 import { openStores } from "../src/storage/open-stores.ts";
 import { probeStore } from "../src/storage/probe-store.ts";
 import type { StoreConfig } from "../src/store-urls.ts";
@@ -19,11 +22,13 @@ try {
 
 async function check(config: StoreConfig, spoolFolder: string): Promise<void> {
   const where = placeOf(config);
-  if (config.kind === "disk" && !(await exists(config.folder))) {
-    console.log(`${config.name}: ${where} is made at the first start`);
-    return;
-  }
   try {
+    if (config.kind === "disk" && !(await holdsStore(config.folder))) {
+      // Not begun by looking at it: it may be the empty folder of a disk that is not mounted.
+      await requireWritable(config.folder);
+      console.log(`${config.name}: ${where} holds no store yet, one is made at the first start; if it should, is its disk mounted?`);
+      return;
+    }
     const opened = await openStores([{ ...config, storageClass: "hot" }], { spoolFolder });
     try {
       for (const store of opened.all) await probeStore(store, AbortSignal.timeout(WITHIN_MS));
@@ -48,11 +53,16 @@ function placeOf(config: StoreConfig): string {
   }
 }
 
-async function exists(folder: string): Promise<boolean> {
-  return await stat(folder).then(
-    () => true,
-    () => false,
-  );
+/** Also where it is still to be made: then what is above it. */
+async function requireWritable(folder: string): Promise<void> {
+  for (let place = folder; ; place = dirname(place)) {
+    try {
+      await access(place, constants.W_OK);
+      return;
+    } catch (error) {
+      if (fsCode(error) !== "ENOENT" || place === dirname(place)) throw error;
+    }
+  }
 }
 
 function complain(error: unknown): void {

@@ -1,14 +1,13 @@
 import { dirname, join } from "node:path";
-import { namesThatMayBeEmpty, readConfig, requireDatabaseUrl } from "../src/config.ts";
+import { readConfig, requireDatabaseUrl } from "../src/config.ts";
 import { openDatabase } from "../src/db/database.ts";
 import { requireMigrated } from "../src/db/require-migrated.ts";
 import { installFailpoint } from "../src/failpoint.ts";
-import { requireStores } from "../src/lifecycle/require-stores.ts";
+import { openKnownStores } from "../src/lifecycle/require-stores.ts";
 import { loadCatalogue } from "../src/processors/catalogue.ts";
 import type { Shutdown } from "../src/shutdown.ts";
 import { createContentStore } from "../src/storage/content-store.ts";
 import { createContentKeys } from "../src/storage/keys/content-keys.ts";
-import { openStores } from "../src/storage/open-stores.ts";
 import { openLog } from "../src/telemetry/log.ts";
 import { createMetrics, type Metrics } from "../src/telemetry/metrics.ts";
 import { serveMetrics } from "../src/telemetry/serve-metrics.ts";
@@ -44,9 +43,8 @@ await runProcess(
     shutdown.add("the database pool", () => database.close());
     await requireMigrated(database);
     const { tenantKeys } = await openKeys(database, config.keys);
-    const stores = await openStores(config.storage.stores, config.storage);
+    const stores = await openKnownStores(database, config.storage);
     shutdown.add("the stores", () => stores.close());
-    await requireStores(database, stores, namesThatMayBeEmpty(config.storage));
     const metrics = createMetrics();
     if (UNDER_PARENT) answerMeasure((labels) => metrics.render(labels));
     else await serve(metrics, config.telemetry.metricsPort, shutdown);

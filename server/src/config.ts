@@ -189,11 +189,6 @@ export function requireDatabaseUrl(config: Config): string {
   throw new ConfigError(['FILEMILL_DATABASE_URL must be set for this process; "npm start" runs the embedded database']);
 }
 
-/** Stores that the operator starts with though nothing is left in them. */
-export function namesThatMayBeEmpty({ stores }: StorageConfig): string[] {
-  return stores.filter((store) => store.mayBeEmpty).map((store) => store.name);
-}
-
 /** The user and password in a database URL. Throws ConfigError where they are missing. */
 export function loginOf(url: string): { name: string; password: string } {
   const { username, password } = new URL(url);

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
 import { createServer, type Server } from "node:net";
@@ -96,11 +96,15 @@ test("a database elsewhere that is away, or is none, is told apart from one that
 });
 
 test("a store is written to and read, and one that can't be is named", async () => {
-  expect(await stores(contextOf({}))).toMatchObject({ ok: true, found: expect.stringContaining("is made at the first start") });
-  expect(await stores(contextOf({ FILEMILL_STORAGE_URL: pathToFileURL(folder).href }))).toMatchObject({
-    ok: true,
-    found: expect.stringContaining("written, read, listed and deleted"),
-  });
+  const none = { ok: true, found: expect.stringContaining("is made at the first start") };
+  expect(await stores(contextOf({}))).toMatchObject(none);
+  const store = join(folder, "store");
+  const there = contextOf({ FILEMILL_STORAGE_URL: pathToFileURL(store).href });
+  await mkdir(store);
+  expect(await stores(there)).toMatchObject(none);
+  expect(await readdir(store)).toEqual([]);
+  await writeFile(join(store, "filemill-store.json"), "{}");
+  expect(await stores(there)).toMatchObject({ ok: true, found: expect.stringContaining("written, read, listed and deleted") });
   const closed = await freedPort();
   const away = { FILEMILL_STORAGE_URL: `s3://bucket?name=far&endpoint=http://127.0.0.1:${closed}&access_key=a&secret_key=b` };
   const finding = await stores(contextOf(away));

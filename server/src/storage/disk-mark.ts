@@ -1,4 +1,4 @@
-import { open, stat } from "node:fs/promises";
+import { open, opendir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { StorageError } from "../errors.ts";
 import { fsCode } from "./disk-errors.ts";
@@ -22,6 +22,28 @@ export async function markFolder(root: string): Promise<void> {
     await handle.sync();
   } finally {
     await handle.close();
+  }
+}
+
+/** Does the folder hold a store: its mark, or objects, which stores of the first releases had without one? */
+export async function holdsStore(root: string): Promise<boolean> {
+  if (await isThere(join(root, MARK))) return true;
+  try {
+    for await (const _entry of await opendir(join(root, "objects"))) return true;
+    return false;
+  } catch (error) {
+    if (fsCode(error) === "ENOENT") return false;
+    throw error;
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (fsCode(error) === "ENOENT") return false;
+    throw error;
   }
 }
 

@@ -2,12 +2,12 @@ import { link, mkdir, open, stat, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { StorageError } from "../errors.ts";
+import { StorageError } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import { diskError, fsCode, putError } from "./disk-errors.ts";
 import { objectPath } from "./disk-layout.ts";
 import { listObjects } from "./disk-list.ts";
-import { markFolder, requireMark } from "./disk-mark.ts";
+import { holdsStore, markFolder, requireMark } from "./disk-mark.ts";
 import { createFileWriter } from "./file-writer.ts";
 import { createFolderSync, type FolderSync } from "./folder-sync.ts";
 import type { ObjectStore, PutOptions } from "./object-store.ts";
@@ -16,18 +16,21 @@ import { collectLeftovers, tempName } from "./temp-files.ts";
 const READ_BUFFER_BYTES = 256 * 1_024;
 
 /**
- * Objects as files below `folder`, which is made if need be. Several processes may share it. Where the folder is gone later,
- * because a disk was unmounted, everything is `unavailable`: no object counts as absent that may come back.
+ * Objects as files below `folder`. Several processes may share it. A store is begun in a folder that holds none, made if
+ * need be, but not where it `mustHold` one: begun in the empty folder of a disk that is not mounted, a store would say to
+ * all processes that its objects are gone. Where the folder is gone later, everything is `unavailable`: no object counts as
+ * absent that may come back. Rejects StorageError.
  *
  * A put writes to `tmp/`, fsyncs the file, links it under its name (link, unlike rename, refuses to replace) and fsyncs
  * the folder; only then it resolves. What a crash left in `tmp/` is deleted at open and by `tidy`, once it is an hour old.
  */
-export async function openDiskStore(options: { folder: string; name?: string }): Promise<ObjectStore> {
+export async function openDiskStore(options: { folder: string; name?: string; mustHold?: boolean }): Promise<ObjectStore> {
   const root = options.folder;
   const temp = join(root, "tmp");
   const folders = createFolderSync();
   const known = new Set<string>();
   try {
+    if (options.mustHold === true && !(await holdsStore(root))) throw empty(root);
     const made = await mkdir(temp, { recursive: true });
     await mkdir(join(root, "objects"), { recursive: true });
     await markFolder(root);
@@ -138,6 +141,10 @@ export async function openDiskStore(options: { folder: string; name?: string }):
     },
     async close() {},
   };
+}
+
+function empty(root: string): StorageError {
+  return new StorageError("unavailable", `the folder ${root} holds no store, but files are stored in it; is its disk mounted?`);
 }
 
 /** Writes the whole stream to a new file and fsyncs it. Rejects with the stream's own error, or with StorageError. */

@@ -1,4 +1,5 @@
 import { mkdir } from "node:fs/promises";
+import type { StorageClass } from "@filemill/contract/storage-class.ts";
 import type { StoreConfig } from "../store-urls.ts";
 import { openAzureStore } from "./azure/open.ts";
 import { diskError } from "./disk-errors.ts";
@@ -9,11 +10,17 @@ import { createPartHolders, type PartHolders } from "./remote/part-holders.ts";
 import { openS3Store } from "./s3/open.ts";
 import { createTieredStore } from "./tiered-store.ts";
 
+export interface OpenOptions {
+  /** Holds what waits to be sent to remote stores; made. */
+  readonly spoolFolder: string;
+  /** Has the store of that name objects in its folder, or in the one for a colder class? Then that must hold them: see openDiskStore. */
+  readonly isInUse?: (name: string, storageClass: StorageClass) => boolean;
+}
+
 /**
- * Opens what the configuration names. `spoolFolder`, which is made, holds what waits to be sent to remote stores. Rejects
- * StorageError where a folder can't be used; remote stores are not asked yet.
+ * Opens what the configuration names. Rejects StorageError where a folder can't be used; remote stores are not asked yet.
  */
-export async function openStores(stores: readonly StoreConfig[], options: { spoolFolder: string }): Promise<ObjectStores> {
+export async function openStores(stores: readonly StoreConfig[], options: OpenOptions): Promise<ObjectStores> {
   const holders = createPartHolders(options.spoolFolder);
   if (stores.some(({ kind }) => kind !== "disk")) {
     await mkdir(options.spoolFolder, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
@@ -23,15 +30,16 @@ export async function openStores(stores: readonly StoreConfig[], options: { spoo
   const members = [];
   for (const config of stores) {
     const { region, storageClass } = config;
-    members.push({ store: await openStore(config, holders), storageClass, ...(region !== undefined && { region }) });
+    members.push({ store: await openStore(config, { holders, ...options }), storageClass, ...(region !== undefined && { region }) });
   }
   return createObjectStores(members);
 }
 
-async function openStore(config: StoreConfig, holders: PartHolders): Promise<ObjectStore> {
+async function openStore(config: StoreConfig, options: OpenOptions & { readonly holders: PartHolders }): Promise<ObjectStore> {
+  const { holders } = options;
   switch (config.kind) {
     case "disk":
-      return await openFolders(config);
+      return await openFolders(config, options);
     case "s3": {
       const { awsRegion, endpoint, credentials, profile, ...same } = config;
       return openS3Store({
@@ -48,13 +56,15 @@ async function openStore(config: StoreConfig, holders: PartHolders): Promise<Obj
   }
 }
 
-async function openFolders(config: StoreConfig & { kind: "disk" }): Promise<ObjectStore> {
-  const { name, folder, coldFolder, archiveFolder } = config;
-  const hot = await openDiskStore({ folder, name });
+async function openFolders(config: StoreConfig & { kind: "disk" }, { isInUse }: OpenOptions): Promise<ObjectStore> {
+  const { name, coldFolder, archiveFolder } = config;
+  const open = (folder: string, storageClass: StorageClass) =>
+    openDiskStore({ folder, name, mustHold: !config.mayBeEmpty && isInUse?.(name, storageClass) === true });
+  const hot = await open(config.folder, "hot");
   if (coldFolder === undefined && archiveFolder === undefined) return hot;
   return createTieredStore(name, {
     hot,
-    ...(coldFolder !== undefined && { cold: await openDiskStore({ folder: coldFolder, name }) }),
-    ...(archiveFolder !== undefined && { archive: await openDiskStore({ folder: archiveFolder, name }) }),
+    ...(coldFolder !== undefined && { cold: await open(coldFolder, "cold") }),
+    ...(archiveFolder !== undefined && { archive: await open(archiveFolder, "archive") }),
   });
 }
