@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 /** Everything that npm alone can provide. Suites that need Debian packages: vitest.services.config.ts. */
 export default defineConfig({
   test: {
-    include: ["{contract,server,sdk,cli,scripts,bench}/**/*.test.ts", "acceptance/**/*.test.ts"],
+    include: ["{contract,server,sdk,cli,apps,scripts,bench}/**/*.test.ts", "acceptance/**/*.test.ts"],
     exclude: ["**/node_modules/**", "**/*.services.test.ts", "**/*.nightly.test.ts"],
     globalSetup: ["server/test/global-setup.ts"],
     reporters: ["default", "./scripts/closing-line.ts"],

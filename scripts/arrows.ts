@@ -45,6 +45,7 @@ export const WORKSPACES: Readonly<Record<string, readonly string[]>> = {
   server: ["contract"],
   sdk: ["contract"],
   cli: ["contract", "sdk"],
+  apps: ["contract", "sdk"],
   acceptance: ["contract", "sdk"],
   bench: ["contract", "sdk", "server"],
 };

@@ -7,6 +7,7 @@ import { delimiter, join, resolve } from "node:path";
  */
 const CHECKS: readonly { name: string; command: readonly string[]; mend?: string }[] = [
   { name: "types", command: ["tsc", "-p", "."] },
+  { name: "types of pages", command: ["tsc", "-p", "apps/tsconfig.page.json"] },
   { name: "lint and arrows", command: ["oxlint", "--deny-warnings"] },
   { name: "format", command: ["oxfmt", "--check", "."], mend: "npm run format" },
   { name: "unused code", command: ["knip", "--no-progress"] },

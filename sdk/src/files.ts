@@ -5,6 +5,7 @@ import { FilemillError } from "./error.ts";
 import { fileLifeOf, type FileLife } from "./file-life.ts";
 import { listOf, type List, type ListQuery } from "./pages.ts";
 import { uploadResumable, type ResumableOptions, type ResumedUpload } from "./resumable.ts";
+import { runStreamed, type StreamedUpload } from "./stream-upload.ts";
 import type { Transport } from "./transport.ts";
 import type { RunOptions, Upload, UploadOptions } from "./upload.ts";
 
@@ -17,6 +18,8 @@ export interface Files extends FileLife {
   putMany(uploads: readonly Upload[], options?: UploadOptions): Promise<FileSummary[]>;
   /** Uploads and starts a job over the files, in one request. */
   run(uploads: readonly Upload[], options: RunOptions): Promise<JobAccepted>;
+  /** The same for one content of unknown length, sent on as it comes; in one try. */
+  runStreamed(upload: StreamedUpload, options: RunOptions): Promise<JobAccepted>;
   list(query?: ListQuery): List<FileResource>;
   get(id: string): Promise<FileResource>;
   /** The bytes, or those from `start` (inclusive) on. disk.ts stores them in a file and checks the digest. */
@@ -62,6 +65,7 @@ export function filesOf(transport: Transport): Files {
       return answer.files;
     },
     run: (uploads, options) => post<JobAccepted>(formOf(uploads, options), options.signal),
+    runStreamed: (upload, options) => runStreamed(transport, upload, options),
     list: (query) => listOf(transport, FILES, query),
     get: (id) => transport.json({ method: "GET", path: one(id) }),
     content: (id, options = {}) =>

@@ -51,6 +51,15 @@ export const BUILT_IN_PIPELINES: readonly BuiltInPipeline[] = [
     },
   },
   {
+    name: "thumbnail-500",
+    description: "A JPEG within 500 by 500 pixels of every JPEG or PNG: upright, on white, never enlarged.",
+    steps: {
+      checked: { use: "file.validate", with: { accept: ["image/jpeg", "image/png"] } },
+      thumbnail: { use: "image.resize", needs: ["checked"], with: { width: 500, height: 500, fit: "inside", format: "jpeg" } },
+    },
+    outputs: ["thumbnail"],
+  },
+  {
     name: "image-info",
     description: "Size, colours and camera data of every image, as JSON.",
     steps: { info: { use: "image.metadata" } },

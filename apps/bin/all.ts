@@ -1,0 +1,5 @@
+import { thumbnails } from "../thumbnails/app.ts";
+import { runAsProcess } from "./run-as-process.ts";
+
+/** `npm run apps`: every app, on one platform. */
+await runAsProcess([thumbnails]);
