@@ -6,8 +6,8 @@ import { play, type Stage } from "./scenario.ts";
 import { amount } from "./seed.ts";
 import type { Worker } from "./site.ts";
 
-/** CHAOS_F22_DRAINS, 20 for the full run. */
-const DRAINS = amount("CHAOS_F22_DRAINS", 3);
+/** CHAOS_F22_DRAINS; 20 nightly. */
+const DRAINS = amount("CHAOS_F22_DRAINS", 2);
 const EXIT_WITHIN_MS = 25_000;
 const HANDED_BACK_WITHIN_MS = 1_000;
 

@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
-import type { Verdict } from "./checker.ts";
 import { stoppedWorker } from "./f02-stopped-worker.ts";
-import { wrongClocks } from "./f11-wrong-clocks.ts";
-import { sabotaged, type Patch } from "./sabotage.ts";
+import { redness } from "./redness.ts";
+import type { Patch } from "./sabotage.ts";
 import { vanishingWorker } from "./vanishing-worker.ts";
 
 /**
  * A suite that can't fail proves nothing. Each of these defects, put into a copy of the sources, must be found by the
- * oracle. (The fourth, a put that is acknowledged before its fsync, is in f30-power-cuts.test.ts.)
+ * oracle. Two more: a put that is acknowledged before its fsync, in f30-power-cuts.test.ts, and leases by the worker's own
+ * clock, which take their time to go wrong, in sabotages.nightly.test.ts.
  */
 test("a worker that vanishes behind its last commit leaves nothing undone", { timeout: 300_000 }, async () => {
   expect((await vanishingWorker({})).findings).toEqual([]);
@@ -38,17 +38,3 @@ test("sabotage, no fence: what a stopped worker brings late is found", { timeout
   ];
   expect(await redness(patches, (options) => stoppedWorker({ ...options, stoppedMs: 0 }))).toMatch(/C2: job_/);
 });
-
-test("sabotage, leases by the worker's own clock: early takeovers and leases without an end are found", { timeout: 300_000 }, async () => {
-  const patches: Patch[] = [
-    { file: "queue/reap.ts", find: /const expired = sql`/, put: "const expired = () => sql`" },
-    { file: "queue/reap.ts", find: /\$\{expired\}/g, put: "${expired()}" },
-    { file: "queue/reap.ts", find: /lease_until < now\(\)/, put: "lease_until < ${new Date()}::timestamptz" },
-  ];
-  expect(await redness(patches, wrongClocks)).toMatch(/F11: /);
-});
-
-/** All that the scenario and the oracle say about a checkout with these patches. */
-async function redness(patches: readonly Patch[], scenario: (options: { root: string }) => Promise<Verdict>): Promise<string> {
-  return await sabotaged(patches, async (root) => (await scenario({ root })).findings.join("\n"));
-}

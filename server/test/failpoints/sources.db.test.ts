@@ -15,9 +15,9 @@ import { endProcesses, startWorkerProcess, type Installation } from "./processes
  * A worker process is killed while it lists a folder of several pages, or fetches from it. Another one goes on at the cursor:
  * in the end every file of the folder is exactly one item, collected once.
  */
-const FILES = 1_300;
+const FILES = 1_050;
 /** More than a row holds, so that each is an object of the store that may be left behind. */
-const LARGE_FILES = 60;
+const LARGE_FILES = 20;
 const ENDS_WITHIN_MS = 120_000;
 /** In the middle: the first page is listed, or the first task's files are there. */
 const HITS: Readonly<Record<(typeof IN_A_SOURCE)[number], number>> = {
