@@ -9,7 +9,8 @@ import { CANCEL_CHANNEL } from "../jobs/cancel.ts";
 import type { Catalogue } from "../processors/catalogue.ts";
 import type { Sources } from "../jobs/sources/source.ts";
 import { RENEW_MS, type Lease } from "../queue/lease.ts";
-import { openPostgresDispatch } from "../queue/postgres-dispatch.ts";
+import type { Dispatch } from "../queue/dispatch.ts";
+import { openPostgresDispatch, type PostgresDispatchOptions } from "../queue/postgres-dispatch.ts";
 import { release } from "../queue/release.ts";
 import { releaseStrays } from "../queue/strays.ts";
 import type { ClaimedTask } from "../queue/task.ts";
@@ -29,6 +30,10 @@ import { runTask } from "./run-task.ts";
 import type { CollectedObjects, TaskEnd, TaskServices } from "./task-services.ts";
 
 export interface WorkerOptions {
+  /** A new one unless told. */
+  readonly id?: string;
+  /** Where its tasks come from: claims in its lanes unless told. */
+  readonly openDispatch?: (options: PostgresDispatchOptions) => Dispatch;
   readonly database: Database;
   readonly contents: ContentStore;
   readonly catalogue: Catalogue;
@@ -99,12 +104,12 @@ const LAST_WAIT_MS = 2_000;
 /** Starts claiming at once. Throws where the database can't be reached. */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { database, lanes, slots, log, observe } = options;
-  const id = uuidv7();
+  const { id = uuidv7(), openDispatch = openPostgresDispatch } = options;
   await registerWorker(database, { id, lanes, slots });
   await failpoint("worker-after-register");
   const warn = (what: string) => (error: unknown) => log.warn({ err: error }, what);
   const notifier = openNotifier(database, { enabled: options.notify, onError: warn("a notification could not be sent") });
-  const dispatch = openPostgresDispatch({ database, notifier, workerId: id, lanes, notify: options.notify });
+  const dispatch = openDispatch({ database, notifier, workerId: id, lanes, notify: options.notify });
   const leases = openLeases({ database, workerId: id, onError: warn("leases could not be renewed or checked") });
   const plans = openPlans(database);
   const quotas = openQuotas({ database, log, onRefused: observe.quotaRefused });
