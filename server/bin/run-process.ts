@@ -20,14 +20,16 @@ export class StartError extends Error {
 export interface ProcessOptions {
   /** Given to everything that was started, together, to stop. */
   readonly stopWithinMs: number;
+  /** Asked when all has stopped in order; 0 where left out. */
+  readonly exitCode?: () => number;
 }
 
 /**
- * The life of a process of ours: start, then run until SIGTERM, SIGINT, SIGHUP (its terminal was closed) or, under a
- * parent, until that parent is gone; then stop in reverse order and exit. A second signal exits at once. Under a parent
+ * The life of a process of ours: start, then run until its work is done (`start` said so), until SIGTERM, SIGINT, SIGHUP
+ * (its terminal was closed) or, under a parent, until that parent is gone; then stop in reverse order and exit. A second signal exits at once. Under a parent
  * SIGINT is left to it, because a terminal may send Ctrl-C to the whole group.
  */
-export async function runProcess(start: (shutdown: Shutdown) => Promise<void>, options: ProcessOptions): Promise<void> {
+export async function runProcess(start: (shutdown: Shutdown) => Promise<void | "done">, options: ProcessOptions): Promise<void> {
   const shutdown = createShutdown();
   let ending = false;
 
@@ -36,7 +38,7 @@ export async function runProcess(start: (shutdown: Shutdown) => Promise<void>, o
     ending = true;
     const problems = await shutdown.run(options.stopWithinMs);
     for (const problem of problems) console.error(`While stopping, ${problem}`);
-    process.exit(problems.length > 0 ? 1 : code);
+    process.exit(problems.length > 0 ? 1 : code || (options.exitCode?.() ?? 0));
   }
 
   process.on("SIGTERM", () => void end(0));
@@ -61,7 +63,7 @@ export async function runProcess(start: (shutdown: Shutdown) => Promise<void>, o
 
   try {
     if (process.argv.includes(AWAIT_SETTINGS)) await takeSettings();
-    await start(shutdown);
+    if ((await start(shutdown)) === "done" && !ending) await end(0);
   } catch (error) {
     if (ending) return;
     console.error(error instanceof Error && EXPLAINED.has(error.name) ? error.message : error);
