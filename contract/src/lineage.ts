@@ -12,9 +12,11 @@ export const LineageFile = z.object({
   media_type: z.string().nullable(),
   status: FileStatus,
   origin: z
-    .enum(["upload", "output", "intermediate"])
+    .enum(["upload", "output", "intermediate", "generated"])
     .nullable()
-    .describe("intermediate: it only crossed from one stage of a job to another, and goes when the job has ended"),
+    .describe(
+      "intermediate: it only crossed from one stage of a job to another, and goes when the job has ended; generated: the job made it as its input, and it was never stored",
+    ),
   created_at: z.string().nullable(),
   source: z
     .object({

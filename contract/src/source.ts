@@ -74,21 +74,36 @@ const Folder = z.strictObject({
   ...settings,
 });
 
+/** More than that is no job but a mistake; the ordinals of items are 32 bits. */
+export const MAX_GENERATED = 10_000_000;
+
+const Generate = z.strictObject({
+  kind: z.literal("generate"),
+  count: z
+    .int()
+    .min(1)
+    .max(MAX_GENERATED)
+    .describe('items; the input of item n, from 0, is the JSON document {"ordinal":n,"count":count}, which no file is stored for'),
+});
+
 /** Where the inputs of a job come from, when they are not files that are here already. */
-export const JobSource = z.discriminatedUnion("kind", [Urls, S3, Azure, Folder]);
+export const JobSource = z.discriminatedUnion("kind", [Urls, S3, Azure, Folder, Generate]);
 
 /** How far a job's source has come. */
 export const SourceProgress = z.object({
-  kind: z.enum(["urls", "s3", "azure", "folder"]),
+  kind: z.enum(["urls", "s3", "azure", "folder", "generate"]),
   status: z.enum(["open", "ended"]).describe("ended: nothing new comes any more"),
-  listed: z.int().describe("objects found so far; each is an item"),
+  listed: z.int().describe("objects found, or inputs generated, so far; each is an item"),
   collected: z.int().describe("fetched and stored"),
   unchanged: z.int().describe("found unchanged since an earlier job, and not fetched again"),
   collected_bytes: z.int(),
 });
 
 export type JobSource = z.infer<typeof JobSource>;
-export type SourceKind = JobSource["kind"];
+export type GenerateSource = z.infer<typeof Generate>;
+/** A source that is listed and fetched from. */
+export type CollectedSource = Exclude<JobSource, GenerateSource>;
+export type SourceKind = CollectedSource["kind"];
 export type UrlsSource = z.infer<typeof Urls>;
 export type S3Source = z.infer<typeof S3>;
 export type AzureSource = z.infer<typeof Azure>;

@@ -537,9 +537,12 @@ table tasks
   started_at timestamp with time zone
   finished_at timestamp with time zone
   error jsonb
+  weight smallint not null default 1
+  items_done integer not null default 0
   constraint tasks_kind_check CHECK ((kind = ANY (ARRAY['source'::text, 'map'::text, 'tree'::text, 'gather'::text])))
   constraint tasks_pkey PRIMARY KEY (id)
   constraint tasks_status_check CHECK ((status = ANY (ARRAY['waiting'::text, 'ready'::text, 'running'::text, 'succeeded'::text, 'dead'::text, 'cancelled'::text])))
+  constraint tasks_weight_check CHECK (((weight >= 1) AND (weight <= 64)))
   CREATE INDEX tasks_backing_off ON filemill.tasks USING btree (run_at) WHERE ((status = 'ready'::text) AND backing_off)
   CREATE INDEX tasks_dead ON filemill.tasks USING btree (tenant_id, finished_at) WHERE (status = 'dead'::text)
   CREATE INDEX tasks_of_job ON filemill.tasks USING btree (job_id, item_from, id)

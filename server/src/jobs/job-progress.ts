@@ -50,8 +50,9 @@ function fractionDone(stages: readonly StageCounters[], nodesDone: ReadonlyMap<n
   return mean(fractions.filter((_fraction, index) => stages[index]?.kind !== "source"));
 }
 
-function isListing([first]: readonly StageCounters[]): boolean {
-  return first?.kind === "source" && first.status === "open";
+/** A generator lists nothing that was not known before; a source that does stands before a stage that collects. */
+function isListing([first, second]: readonly StageCounters[]): boolean {
+  return first?.kind === "source" && first.status === "open" && second?.perInput === true;
 }
 
 /**
@@ -69,6 +70,8 @@ function fractionWhileListing(stages: readonly StageCounters[]): number {
 
 function stageFraction(stage: StageCounters, fed: number, nodesDone: number): number {
   if (stage.status === "closed") return 1;
+  // It is no part of the work, and what it will bring is counted already.
+  if (stage.kind === "source") return 1;
   if (stage.kind === "map") {
     const done = stage.succeeded + stage.skipped + stage.dead + stage.moved;
     return stage.itemsIn === 0 ? 0 : (done / stage.itemsIn) * fed;

@@ -1,4 +1,4 @@
-import type { SourceKind } from "@filemill/contract/source.ts";
+import type { JobSource } from "@filemill/contract/source.ts";
 import type { JobStatus } from "@filemill/contract/status.ts";
 import type { Transaction } from "../db/database.ts";
 import { sql, type Statement } from "../db/sql.ts";
@@ -28,7 +28,7 @@ export interface JobRow {
 }
 
 interface SourceRow {
-  readonly kind: SourceKind;
+  readonly kind: JobSource["kind"];
   readonly listed: number;
   readonly collected: number;
   readonly unchanged: number;

@@ -16,8 +16,10 @@ export interface Plan {
 export interface StagePlan {
   /** Index in `stages`; a stage only depends on stages before it. */
   readonly no: number;
-  /** source: lists the job's inputs; always stage 0 (sources/plan-source.ts). */
+  /** source: lists or generates the job's inputs; always stage 0 (sources/plan-source.ts, sources/generate.ts). */
   readonly kind: "source" | "map" | "tree" | "gather";
+  /** source only: it makes so many inputs out of nothing. */
+  readonly generates?: number;
   readonly lane: string;
   readonly attempts: number;
   readonly batch?: Batch;

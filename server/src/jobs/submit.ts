@@ -11,6 +11,7 @@ import { makeTasks } from "./advance/make-tasks.ts";
 import { releaseRuns } from "./advance/runs.ts";
 import { addDeltas, type StageRow } from "./advance/stage-rows.ts";
 import type { Plan } from "./plan.ts";
+import { generationOf, takersOf } from "./sources/generate.ts";
 import { withSource } from "./sources/plan-source.ts";
 import { insertSource, sourceTasks } from "./sources/submit-source.ts";
 import type { Submission, SubmittedJob } from "./submission.ts";
@@ -24,7 +25,7 @@ import type { Submission, SubmittedJob } from "./submission.ts";
  */
 export async function submitJob(transaction: Transaction, order: Submission): Promise<SubmittedJob> {
   const { source } = order;
-  const submission = source ? { ...order, pipeline: { ...order.pipeline, plan: withSource(order.pipeline.plan, source) } } : order;
+  const submission = withInputs(order);
   const { tenantId, pipeline } = submission;
   const jobId = uuidv7();
   const rows = newStages(jobId, submission);
@@ -35,7 +36,7 @@ export async function submitJob(transaction: Transaction, order: Submission): Pr
   const lanes = await closeStages(transaction, advance, rows);
   for (const task of tasks) lanes.add(task.lane);
   await insertJob(transaction, submission, rows);
-  if (source) await insertSource(transaction, { jobId, tenantId, source });
+  if (source) await insertSource(transaction, { jobId, tenantId, source, listed: submission.inputs.length });
   await insertTasks(transaction, tasks);
   for (const lane of await releaseRuns(transaction, advance, rows)) lanes.add(lane);
   await appendEvents(transaction, [{ tenantId, jobId, type: "job.queued", data: { pipeline: pipeline.name } }]);
@@ -44,7 +45,21 @@ export async function submitJob(transaction: Transaction, order: Submission): Pr
   return { jobId, lanes };
 }
 
-function newStages(jobId: string, { pipeline: { plan }, inputs }: Submission): StageRow[] {
+/** The order with the plan that its source makes of the pipeline's, and with the inputs that are there from the start. */
+function withInputs(order: Submission): Submission & { readonly count: number } {
+  const { source, pipeline, inputs } = order;
+  if (!source) return { ...order, count: inputs.length };
+  if (source.kind !== "generate") return { ...order, pipeline: { ...pipeline, plan: withSource(pipeline.plan, source) }, count: 0 };
+  const generation = generationOf(pipeline.plan, source);
+  const made = generation.type === "at_once" ? generation.inputs : [];
+  return { ...order, pipeline: { ...pipeline, plan: generation.plan }, inputs: made, count: source.count };
+}
+
+type CountedSubmission = ReturnType<typeof withInputs>;
+
+function newStages(jobId: string, { pipeline: { plan }, inputs, count }: CountedSubmission): StageRow[] {
+  const isPaged = inputs.length < count;
+  const takers = isPaged ? takersOf(plan) : [];
   const zero = { openTasks: 0, itemsIn: 0, succeeded: 0, skipped: 0, dead: 0, moved: 0, deadTasks: 0 };
   return plan.stages.map((stage, no) => ({
     ...zero,
@@ -52,18 +67,21 @@ function newStages(jobId: string, { pipeline: { plan }, inputs }: Submission): S
     stage: no,
     status: "open",
     openFeeders: stage.feeders.length,
-    leaves: leavesOf(plan, no, inputs.length),
+    // Of generated inputs all are counted now, so that progress knows how many there will be.
+    itemsIn: stage.kind === "map" && takers.includes(no) ? count : 0,
+    leaves: leavesOf(plan, no, count),
   }));
 }
 
-async function insertJob(transaction: Transaction, submission: Submission, rows: readonly StageRow[]): Promise<void> {
-  const { tenantId, pipeline, inputs, priority, metadata } = submission;
-  const bytes = inputs.reduce((sum, input) => sum + input.sizeBytes, 0);
+async function insertJob(transaction: Transaction, submission: CountedSubmission, rows: readonly StageRow[]): Promise<void> {
+  const { tenantId, pipeline, inputs, count, priority, metadata } = submission;
+  // What is generated was never stored.
+  const bytes = submission.source ? 0 : inputs.reduce((sum, input) => sum + input.sizeBytes, 0);
   const column = <T>(pick: (row: StageRow) => T): T[] => rows.map(pick);
   await transaction.execute(sql`
     WITH job AS (
       INSERT INTO jobs (id, tenant_id, priority, pipeline_name, pipeline_version, input_items, input_bytes, next_ordinal)
-      VALUES (${rows[0]?.jobId}::uuid, ${tenantId}::uuid, ${priority}, ${pipeline.name}, ${pipeline.version}, ${inputs.length}, ${bytes}, ${inputs.length})
+      VALUES (${rows[0]?.jobId}::uuid, ${tenantId}::uuid, ${priority}, ${pipeline.name}, ${pipeline.version}, ${count}, ${bytes}, ${count})
       RETURNING id, tenant_id
     ), spec AS (
       INSERT INTO job_specs (job_id, tenant_id, document, params, plan, metadata)

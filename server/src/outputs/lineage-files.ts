@@ -12,7 +12,7 @@ export interface LineageFile {
   readonly sha256: string | null;
   readonly mediaType: string | null;
   readonly status: FileStatus;
-  readonly origin: "upload" | "output" | "intermediate" | null;
+  readonly origin: "upload" | "output" | "intermediate" | "generated" | null;
   /** ISO 8601, UTC. */
   readonly createdAt: string | null;
   /** Where it was collected, if it was. */

@@ -1,4 +1,5 @@
 import type { Transaction } from "../db/database.ts";
+import { generatedDocument, generatedInput } from "../record/generated-id.ts";
 import { followDown, followUp, type LineageEdge } from "./lineage-links.ts";
 import { readLineageFiles, type LineageFile } from "./lineage-files.ts";
 
@@ -45,7 +46,7 @@ export async function readLineage(transaction: Transaction, question: LineageQue
   others.delete(root.id);
   const files = await readLineageFiles(transaction, [...others]);
   const byId = new Map(files.map((file) => [file.id, file]));
-  return { files: [root, ...[...others].map((id) => byId.get(id) ?? forgotten(id))], edges, truncated };
+  return { files: [root, ...[...others].map((id) => byId.get(id) ?? withoutRow(id))], edges, truncated };
 }
 
 async function walk(
@@ -77,7 +78,13 @@ function mergeEdge(edges: Map<string, LineageEdge>, edge: LineageEdge): void {
   edges.set(key, known ? { ...known, inputs: [...new Set([...known.inputs, ...edge.inputs])] } : edge);
 }
 
-/** Of a file whose row is gone, only what was made of it still tells. */
-function forgotten(id: string): LineageFile {
+/** A generated input, which never had a row; or a file whose row is gone, so that only what was made of it still tells. */
+function withoutRow(id: string): LineageFile {
+  const input = generatedInput(id);
+  if (input) {
+    const { name, mediaType, content, sha256 } = generatedDocument(input);
+    const file = { id, name, sizeBytes: content.length, sha256: sha256.toString("hex"), mediaType, status: "stored" as const };
+    return { ...file, origin: "generated", createdAt: null, source: null };
+  }
   return { id, name: null, sizeBytes: null, sha256: null, mediaType: null, status: "deleted", origin: null, createdAt: null, source: null };
 }

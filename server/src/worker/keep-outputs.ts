@@ -12,6 +12,7 @@ import type { KeptOutput } from "../processors/stage-run.ts";
 import type { ClaimedTask, Entry } from "../queue/task.ts";
 import type { ContentStore } from "../storage/content-store.ts";
 import type { StoredFile } from "../record/files.ts";
+import { generatedFile } from "./generated-files.ts";
 import type { PlacedResult, StoredOutput } from "./stored-results.ts";
 
 /** What a task's results become once their bytes are durable; nothing of it is visible yet. */
@@ -97,19 +98,16 @@ interface Output {
   readonly entry: Entry | undefined;
 }
 
-/** A new stored file; or, where the processor handed an input on, the id of that input. */
-async function fileOf(options: KeepOptions, { kept, step, entry }: Output): Promise<StoredFile | string> {
+/** A new stored file; or, where the processor handed a stored input on, the id of that input. */
+async function fileOf(options: KeepOptions, output: Output): Promise<StoredFile | string> {
   const { task, contents, signal } = options;
-  if ("handedOn" in kept.content) return kept.content.handedOn.fileId;
-  if ("passedEntry" in kept.content) {
-    const passed = entry ?? task.entries[kept.content.passedEntry];
-    if (!passed)
-      throw new RangeError(`step "${step.name}" passed on entry ${kept.content.passedEntry}, which task ${task.id} does not have`);
-    return passed.fileId;
-  }
+  const { kept, step } = output;
+  const passed = passedEntry(task, output);
+  const generated = passed && generatedFile(passed.fileId);
+  if (passed && !generated) return passed.fileId;
   const id = uuidv7();
   const hash = createHash("sha256");
-  const source = "stored" in kept.content ? readAgain(options, kept.content.stored) : createReadStream(kept.content.path, { signal });
+  const source = generated ? [generated.generated] : contentOf(options, kept);
   const content = await contents.write(hashed(source, hash), { tenantId: task.tenantId, fileId: id, epoch: task.epoch, signal });
   const sha256 = hash.digest();
   if ("stored" in kept.content && !sha256.equals(kept.content.stored.sha256)) {
@@ -131,6 +129,20 @@ async function fileOf(options: KeepOptions, { kept, step, entry }: Output): Prom
   };
 }
 
+function passedEntry(task: ClaimedTask, { kept: { content }, step, entry }: Output): Entry | undefined {
+  if ("handedOn" in content) return content.handedOn;
+  if (!("passedEntry" in content)) return undefined;
+  const passed = entry ?? task.entries[content.passedEntry];
+  if (!passed) throw new RangeError(`step "${step.name}" passed on entry ${content.passedEntry}, which task ${task.id} does not have`);
+  return passed;
+}
+
+function contentOf(options: KeepOptions, { content }: Output["kept"]): AsyncIterable<Buffer> {
+  if ("stored" in content) return readAgain(options, content.stored);
+  if ("path" in content) return createReadStream(content.path, { signal: options.signal });
+  throw new RangeError("an input that was handed on has no content of its own");
+}
+
 async function* readAgain({ contents, signal }: KeepOptions, file: FileManifest): AsyncGenerator<Buffer> {
   try {
     yield* (await contents.read(file, { signal })) as AsyncIterable<Buffer>;
@@ -142,10 +154,10 @@ async function* readAgain({ contents, signal }: KeepOptions, file: FileManifest)
 
 function reusedFrom({ content }: Output["kept"]): string | null {
   if ("stored" in content) return content.stored.id;
-  return "handedOn" in content ? content.handedOn.fileId : null;
+  return "handedOn" in content && !generatedFile(content.handedOn.fileId) ? content.handedOn.fileId : null;
 }
 
-async function* hashed(content: AsyncIterable<Buffer>, hash: ReturnType<typeof createHash>): AsyncGenerator<Buffer> {
+async function* hashed(content: AsyncIterable<Buffer> | Iterable<Buffer>, hash: ReturnType<typeof createHash>): AsyncGenerator<Buffer> {
   for await (const chunk of content) {
     hash.update(chunk);
     yield chunk;

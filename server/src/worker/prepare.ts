@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Database } from "../db/database.ts";
 import { StorageError, type Failure } from "../errors.ts";
@@ -6,6 +6,7 @@ import { materialise, readManifests, type FileManifest } from "../outputs/conten
 import type { StageRunEntry } from "../processors/stage-run.ts";
 import type { ClaimedTask } from "../queue/task.ts";
 import type { ContentStore } from "../storage/content-store.ts";
+import { generatedFiles, type GeneratedFile } from "./generated-files.ts";
 import { NO_REUSE, type LookUp, type Reuse } from "./reuse.ts";
 import { unlessGivenUp } from "./unless-given-up.ts";
 
@@ -39,6 +40,8 @@ interface PrepareServices {
   readonly contents: ContentStore;
 }
 
+type InputFile = FileManifest | GeneratedFile;
+
 /** Files fetched at the same time; a local disk is not faster with more, and a remote store hides its latency with these. */
 const FETCHES = 8;
 
@@ -48,11 +51,12 @@ const FETCHES = 8;
  * passes, a database error, or the signal's reason; nothing writes to the folder any more then.
  */
 export async function prepare(services: PrepareServices, task: ClaimedTask, options: PrepareOptions): Promise<Prepared> {
-  const ids = [...new Set(task.entries.map((entry) => entry.fileId))];
+  const generated = generatedFiles(task);
+  const ids = [...new Set(task.entries.map((entry) => entry.fileId))].filter((id) => !generated.has(id));
   const { byId, reuse } = await unlessGivenUp(
     services.database.asSystem(async (transaction) => {
-      const manifests = await readManifests(transaction, task.tenantId, ids);
-      const known = new Map(manifests.map((manifest) => [manifest.id, manifest]));
+      const manifests = ids.length === 0 ? [] : await readManifests(transaction, task.tenantId, ids);
+      const known = new Map<string, InputFile>([...generated, ...manifests.map((manifest) => [manifest.id, manifest] as const)]);
       const files = task.entries.map((entry) => known.get(entry.fileId));
       return { byId: known, reuse: (await options.lookUp?.(transaction, files)) ?? NO_REUSE };
     }),
@@ -79,18 +83,19 @@ export async function prepare(services: PrepareServices, task: ClaimedTask, opti
 
 const GONE: Failure = { class: "bad_input", code: "input_dead", message: "The input file was deleted before it was processed." };
 
-function entryOf(manifest: FileManifest, place: { index: number; path: string; from: string }): PreparedEntry {
+function entryOf(manifest: InputFile, place: { index: number; path: string; from: string }): PreparedEntry {
   return { ...place, name: manifest.name, sizeBytes: manifest.sizeBytes, mediaType: manifest.mediaType };
 }
 
 /** Why this one entry can't be read, ever; undefined: it lies at `path`. */
 async function fetchEntry(
   contents: ContentStore,
-  manifest: FileManifest,
+  manifest: InputFile,
   { path, signal, isLastTry }: Pick<PrepareOptions, "signal" | "isLastTry"> & { readonly path: string },
 ): Promise<Failure | undefined> {
   try {
-    await materialise(manifest, contents, { path, signal });
+    if ("generated" in manifest) await writeFile(path, manifest.generated, { flag: "wx", mode: 0o600 });
+    else await materialise(manifest, contents, { path, signal });
     return undefined;
   } catch (error) {
     const failure = signal.aborted ? undefined : unreadable(error, manifest.name, isLastTry);

@@ -1,6 +1,7 @@
 import { Problem, type Failure } from "../errors.ts";
 import type { StagePlan } from "../jobs/plan.ts";
 import type { ClaimedTask, Entry } from "../queue/task.ts";
+import { generatedInput } from "../record/generated-id.ts";
 import type { Reservation } from "../tenants/quota-reservation.ts";
 import type { Amount } from "../tenants/usage.ts";
 import { isKept } from "./keep-outputs.ts";
@@ -49,7 +50,7 @@ function plus(one: Amount, other: Amount): Amount {
   return { bytes: one.bytes + other.bytes, files: one.files + other.files };
 }
 
-/** Kept files count, and files of earlier stages that a step hands on as its output, as these become kept ones. */
+/** Kept files count, and what a step hands on as its output where that becomes kept by it: files of earlier stages, generated inputs. */
 function amountOf({ task, stage }: { task: ClaimedTask; stage: StagePlan }, { entry, result }: Emitting): Amount {
   if (!result.ok) return NOTHING;
   const counted = result.outputs.filter(({ step: name, content }) => {
@@ -57,7 +58,7 @@ function amountOf({ task, stage }: { task: ClaimedTask; stage: StagePlan }, { en
     if (step === undefined || !isKept(task, step)) return false;
     if (!("passedEntry" in content || "handedOn" in content)) return true;
     const passed = entry ?? ("passedEntry" in content ? task.entries[Number(content.passedEntry)] : undefined);
-    return passed !== undefined && passed.from !== "";
+    return passed !== undefined && (passed.from !== "" || generatedInput(passed.fileId) !== undefined);
   });
   return { bytes: counted.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0), files: counted.length };
 }

@@ -5,12 +5,15 @@ import { findResults, forgetResults, type CachedOutput } from "../outputs/result
 import { createResultKeys, type ReusableInput } from "../outputs/result-cache-key.ts";
 import type { Catalogue } from "../processors/catalogue.ts";
 import type { ClaimedTask } from "../queue/task.ts";
+import type { GeneratedFile } from "./generated-files.ts";
 import { isKeptInStage } from "./kept-steps.ts";
 
 /** A tenant's key for telling equal content. */
 export interface ResultSecrets {
   purposeKey(tenantId: string, purpose: "dedup"): Promise<{ readonly key: Buffer }>;
 }
+
+type InputFile = FileManifest | GeneratedFile;
 
 /** What is known of a task before it runs; by place: of a map the index of the entry, of a reduce 0. */
 export interface Reuse {
@@ -20,19 +23,18 @@ export interface Reuse {
   readonly results: ReadonlyMap<number, readonly ReusedOutput[]>;
 }
 
-/** One output of an earlier run, in the order in which they were emitted. */
-export interface ReusedOutput {
-  /** The step's place in its stage. */
-  readonly step: number;
-  readonly file: FileManifest;
-  /** The step handed its input on: `file` is the entry's own. */
-  readonly isInput: boolean;
-}
+/**
+ * One output of an earlier run, in the order in which they were emitted; `step` is the step's place in its stage. isInput: the
+ * step handed its input on, and `file` is the entry's own.
+ */
+export type ReusedOutput =
+  | { readonly step: number; readonly file: FileManifest; readonly isInput: false }
+  | { readonly step: number; readonly file: InputFile; readonly isInput: true };
 
 export const NO_REUSE: Reuse = { keys: new Map(), results: new Map() };
 
 /** Looks for results of earlier runs, given the files of the task's entries (undefined: gone); one statement for all of them. */
-export type LookUp = (transaction: Transaction, files: readonly (FileManifest | undefined)[]) => Promise<Reuse>;
+export type LookUp = (transaction: Transaction, files: readonly (InputFile | undefined)[]) => Promise<Reuse>;
 
 /**
  * The look-up for a task, or undefined where its stage is not to be reused: because nobody asked, or because this worker runs
@@ -74,11 +76,11 @@ export function countReused({ keys, results }: Reuse): { hits: number; misses: n
   return { hits: results.size, misses: keys.size - results.size };
 }
 
-function reusedOutput({ step, file }: CachedOutput, input: FileManifest | undefined): ReusedOutput | undefined {
+function reusedOutput({ step, file }: CachedOutput, input: InputFile | undefined): ReusedOutput | undefined {
   if (file !== "input") return { step, file, isInput: false };
   return input && { step, file: input, isInput: true };
 }
 
-function inputOf(from: string, file: FileManifest | undefined): ReusableInput | undefined {
+function inputOf(from: string, file: InputFile | undefined): ReusableInput | undefined {
   return file && { from, sha256: file.sha256, mediaType: file.mediaType, name: file.name };
 }

@@ -15,6 +15,7 @@ import { keepOutputs, ResultGone, type Kept } from "./keep-outputs.ts";
 import { prepare, type Prepared } from "./prepare.ts";
 import { reserveOutputs } from "./reserve-outputs.ts";
 import { countReused, forgetReused, openLookUp } from "./reuse.ts";
+import { runGenerate } from "./run-generate.ts";
 import { runOnHosts } from "./run-on-hosts.ts";
 import { runCollect } from "./run-collect.ts";
 import { runSource } from "./run-source.ts";
@@ -32,8 +33,9 @@ export async function runTask(services: TaskServices, task: ClaimedTask, signal:
     }
     await failpoint("task-after-claim");
     const planned = { task, plan: job.plan };
-    if (task.kind === "source") return await runSource(services, planned, signal);
     const stage = job.plan.stages[task.stage];
+    if (stage?.generates !== undefined) return await runGenerate(services, planned, signal);
+    if (task.kind === "source") return await runSource(services, planned, signal);
     return stage && isCollecting(stage) ? await runCollect(services, planned, signal) : await runInFolder(services, planned, signal);
   } catch (error) {
     return await afterError(services, task, { error, signal });

@@ -51,9 +51,9 @@ function entryAt(task: ClaimedTask, place: number): Entry | undefined {
 function storedOutput(output: ReusedOutput, stage: StagePlan, entry: Entry | undefined): StoredOutput {
   const step = stage.steps[output.step]?.name;
   if (step === undefined) throw new RangeError(`an earlier result names step ${output.step}, which stage ${stage.no} does not have`);
-  const { file, isInput } = output;
+  const { file } = output;
   const about = { step, name: file.name, mediaType: file.mediaType, sizeBytes: file.sizeBytes };
-  if (!isInput) return { ...about, content: { stored: file } };
+  if (!output.isInput) return { ...about, content: { stored: output.file } };
   if (!entry) throw new RangeError("an earlier result of a reduce hands on an input");
   return { ...about, content: { handedOn: entry } };
 }

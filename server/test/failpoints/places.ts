@@ -39,6 +39,9 @@ export const IN_A_SOURCE = [
   "collect-after-put-before-commit",
 ] as const;
 
+/** sources.db.test.ts: making the items of a job that generates its inputs. */
+export const IN_A_GENERATOR = ["generate-page-before-commit", "generate-page-after-commit"] as const;
+
 /** Before the transaction is there: an upload that died here left nothing to be seen. */
 export const UPLOAD_BEFORE = [
   ...IN_EVERY_PUT,

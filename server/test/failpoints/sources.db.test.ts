@@ -8,7 +8,7 @@ import { cloneDatabase, type ClonedDatabase } from "../database.ts";
 import { openEngine, type Engine } from "../engine/engine.ts";
 import { openPlatform, type Platform } from "../engine/platform.ts";
 import { expectConsistent } from "./consistency.ts";
-import { IN_A_SOURCE } from "./places.ts";
+import { IN_A_GENERATOR, IN_A_SOURCE } from "./places.ts";
 import { endProcesses, startWorkerProcess, type Installation } from "./processes.ts";
 
 /**
@@ -72,6 +72,27 @@ test.each(IN_A_SOURCE)("a worker killed at %s loses no object and doubles none",
   heir.signal("SIGTERM");
   expect((await heir.exited).code, heir.output()).toBe(0);
   await expectEachOnce(jobId);
+});
+
+test.each(IN_A_GENERATOR)("a worker killed at %s generates each input once", { timeout: 2 * ENDS_WITHIN_MS }, async (failpoint) => {
+  const count = 20_500;
+  const tenantId = await engine.tenant();
+  const lane = `at-${failpoint.slice(0, 20)}`;
+  const steps = { pass: { use: "demo.copy", lane, when: { media_type: ["image/*"] }, batch: { items: 2_000 } } };
+  const jobId = await platform.submitSource(tenantId, { steps }, { kind: "generate", count });
+  const victim = startWorkerProcess(at, { lanes: [lane], failpoint: `${failpoint}:kill:2` });
+  expect((await victim.exited).signal, `${failpoint} was not reached:\n${victim.output()}`).toBe("SIGKILL");
+
+  await engine.rows(sql`UPDATE tasks SET lease_until = now() - interval '1 second' WHERE status = 'running' AND job_id = ${jobId}::uuid`);
+  const heir = startWorkerProcess(at, { lanes: [lane], slots: 2 });
+  expect(await platform.ended(jobId, ENDS_WITHIN_MS), heir.output()).toBe("completed");
+  await heir.ready;
+  heir.signal("SIGTERM");
+  expect((await heir.exited).code, heir.output()).toBe(0);
+  const [entries] = await engine.rows(sql`
+    SELECT count(*) AS items, count(DISTINCT ordinal) AS ordinals, max(ordinal) AS last FROM tasks JOIN task_inputs ON task_id = id, unnest(ordinals) AS ordinal
+    WHERE tasks.job_id = ${jobId}::uuid`);
+  expect(entries).toEqual({ items: count, ordinals: count, last: count - 1 });
 });
 
 test("nothing is left in the store that no row names", async () => {

@@ -1,4 +1,4 @@
-import type { JobSource } from "@filemill/contract/source.ts";
+import type { CollectedSource } from "@filemill/contract/source.ts";
 import type { Transaction } from "../../db/database.ts";
 import { sql } from "../../db/sql.ts";
 import type { ClaimedTask } from "../../queue/task.ts";
@@ -6,7 +6,7 @@ import type { KnownObject, SourceCursor, SourceReference } from "./source.ts";
 
 /** A job's source, as its tasks need it. */
 export interface SourceJob {
-  readonly spec: JobSource;
+  readonly spec: CollectedSource;
   readonly cursor: SourceCursor | null;
   readonly listed: number;
   readonly collectedBytes: number;

@@ -1,4 +1,4 @@
-import type { JobSource } from "@filemill/contract/source.ts";
+import type { CollectedSource } from "@filemill/contract/source.ts";
 import { givesExactlyOne } from "../plan-counts.ts";
 import { DEFAULT_LANE } from "../plan-pipeline.ts";
 import type { Plan, StagePlan, StepPlan } from "../plan.ts";
@@ -15,7 +15,7 @@ const SHIFT = 2;
  * A pipeline's plan behind a source: stage 0 lists, stage 1 collects, and what took the job's inputs takes what stage 1
  * gives. How many inputs there will be is known when stage 0 has ended, so that trees wait for their feeders.
  */
-export function withSource(plan: Plan, source: JobSource): Plan {
+export function withSource(plan: Plan, source: CollectedSource): Plan {
   const lane = source.lane ?? DEFAULT_LANE;
   const moved = plan.stages.map(behindSource);
   const takers = moved.filter((stage) => stage.feeders.includes(1)).map((stage) => stage.no);
@@ -25,7 +25,7 @@ export function withSource(plan: Plan, source: JobSource): Plan {
     { ...bare, no: 1, kind: "map", steps: [collectStep(source, takers)], feeders: [0], perInput: true },
   ];
   for (const stage of moved) stages.push(isPerInput(stage, stages) ? { ...stage, perInput: true } : stage);
-  return { stages };
+  return { ...plan, stages };
 }
 
 /** Do the tasks of this stage fetch what a source has listed? They run in the worker itself: step hosts have no network. */
@@ -39,7 +39,7 @@ function behindSource(stage: StagePlan): StagePlan {
   return { ...stage, no: stage.no + SHIFT, feeders, steps, takesInputs: false, countKnown: false };
 }
 
-function collectStep(source: JobSource, feeds: readonly number[]): StepPlan {
+function collectStep(source: CollectedSource, feeds: readonly number[]): StepPlan {
   return {
     name: COLLECT_STEP,
     use: COLLECT,

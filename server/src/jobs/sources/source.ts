@@ -1,4 +1,4 @@
-import type { JobSource } from "@filemill/contract/source.ts";
+import type { CollectedSource } from "@filemill/contract/source.ts";
 import type { FailureClass } from "../../errors.ts";
 import type { ItemCode } from "@filemill/contract/errors.ts";
 import type { StoredFile } from "../../record/files.ts";
@@ -75,7 +75,7 @@ export type CollectedObject =
 /** What opens sources; a worker has one. */
 export interface Sources {
   /** Throws SourceError where the source may not be used, or is not configured here. */
-  open(job: { readonly tenantId: string; readonly jobId: string; readonly spec: JobSource }): Promise<Source>;
+  open(job: { readonly tenantId: string; readonly jobId: string; readonly spec: CollectedSource }): Promise<Source>;
   close(): Promise<void>;
 }
 

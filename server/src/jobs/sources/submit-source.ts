@@ -16,9 +16,9 @@ export function sourceTasks(advance: JobAdvance): NewTask[] {
 
 export async function insertSource(
   transaction: Transaction,
-  job: { readonly jobId: string; readonly tenantId: string; readonly source: JobSource },
+  job: { readonly jobId: string; readonly tenantId: string; readonly source: JobSource; readonly listed: number },
 ): Promise<void> {
   await transaction.execute(sql`
-    INSERT INTO job_sources (job_id, tenant_id, kind, spec)
-    VALUES (${job.jobId}::uuid, ${job.tenantId}::uuid, ${job.source.kind}, ${JSON.stringify(job.source)}::jsonb)`);
+    INSERT INTO job_sources (job_id, tenant_id, kind, spec, listed)
+    VALUES (${job.jobId}::uuid, ${job.tenantId}::uuid, ${job.source.kind}, ${JSON.stringify(job.source)}::jsonb, ${job.listed})`);
 }

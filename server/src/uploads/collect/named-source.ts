@@ -1,5 +1,5 @@
 import { mayUse, type NamedSource } from "../../config-sources.ts";
-import type { JobSource } from "@filemill/contract/source.ts";
+import type { CollectedSource } from "@filemill/contract/source.ts";
 import { SourceError } from "../../jobs/sources/source.ts";
 import type { SourceContext } from "./source-context.ts";
 
@@ -8,7 +8,7 @@ import type { SourceContext } from "./source-context.ts";
  * others answers the same.
  */
 export async function namedSource<Kind extends NamedSource["kind"]>(
-  { config, tenantId, tenantName }: SourceContext<JobSource>,
+  { config, tenantId, tenantName }: SourceContext<CollectedSource>,
   { name, kind }: { name: string; kind: Kind },
 ): Promise<Extract<NamedSource, { kind: Kind }>> {
   const source = config.named.get(name);

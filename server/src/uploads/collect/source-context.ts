@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import type { JobSource } from "@filemill/contract/source.ts";
+import type { CollectedSource } from "@filemill/contract/source.ts";
 import type { FetchConfig } from "../../config-fetch.ts";
 import type { SourcesConfig } from "../../config-sources.ts";
 import type { ContentStore } from "../../storage/content-store.ts";
@@ -22,7 +22,7 @@ export interface SourcesOptions {
 }
 
 /** What a source needs to know and have. */
-export interface SourceContext<Spec extends JobSource> extends SourcesOptions {
+export interface SourceContext<Spec extends CollectedSource> extends SourcesOptions {
   readonly tenantId: string;
   readonly jobId: string;
   readonly spec: Spec;

@@ -1,5 +1,5 @@
 import { bulkhead } from "cockatiel";
-import type { JobSource } from "@filemill/contract/source.ts";
+import type { CollectedSource } from "@filemill/contract/source.ts";
 import type { Source, Sources } from "../../jobs/sources/source.ts";
 import { openDialers } from "./dialers.ts";
 import { azureSource } from "./azure.ts";
@@ -24,7 +24,7 @@ export function createSources(options: SourcesOptions): Sources {
   };
 }
 
-async function openKind(context: Omit<SourceContext<JobSource>, "spec">, spec: JobSource): Promise<Source> {
+async function openKind(context: Omit<SourceContext<CollectedSource>, "spec">, spec: CollectedSource): Promise<Source> {
   if (spec.kind === "urls") return urlsSource({ ...context, spec });
   if (spec.kind === "s3") return await s3Source({ ...context, spec });
   if (spec.kind === "azure") return await azureSource({ ...context, spec });

@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import { parseDuration, parseSize } from "@filemill/contract/parse-units.ts";
-import type { JobSource } from "@filemill/contract/source.ts";
+import type { CollectedSource } from "@filemill/contract/source.ts";
 import { Problem, StorageError } from "../../errors.ts";
 import { SourceError, type CollectedObject, type CollectOptions, type SourceReference } from "../../jobs/sources/source.ts";
 import { receiveFile } from "../receive.ts";
@@ -39,7 +39,7 @@ const MAX_TIMEOUT_MS = 86_400_000;
  * told from the content. Nothing is left where it rejects. Rejects SourceError, StorageError, or the signal's reason.
  */
 export async function storeObject(
-  context: SourceContext<JobSource>,
+  context: SourceContext<CollectedSource>,
   wanted: { readonly reference: SourceReference; readonly options: CollectOptions },
   open: (limits: FetchLimits) => Promise<OpenedObject | "unchanged">,
 ): Promise<CollectedObject> {
@@ -67,7 +67,7 @@ interface Storing {
   readonly location: string;
 }
 
-async function store(context: SourceContext<JobSource>, { reference, opened, maxBytes, signal, location }: Storing) {
+async function store(context: SourceContext<CollectedSource>, { reference, opened, maxBytes, signal, location }: Storing) {
   const { body } = opened;
   // Its failure is told by whoever reads it; an error between two reads must not end the process.
   body.on("error", () => {});
@@ -96,7 +96,7 @@ async function store(context: SourceContext<JobSource>, { reference, opened, max
   }
 }
 
-function maxBytesOf({ spec, maxFileBytes }: SourceContext<JobSource>, { roomBytes }: CollectOptions): number {
+function maxBytesOf({ spec, maxFileBytes }: SourceContext<CollectedSource>, { roomBytes }: CollectOptions): number {
   const own = spec.limits?.max_size;
   return Math.min(maxFileBytes, roomBytes, own === undefined ? Number.POSITIVE_INFINITY : parseSize(own));
 }
@@ -112,7 +112,7 @@ function checkLength(length: number | undefined, sizeBytes: number): void {
   throw new SourceError("source_unavailable", "external", `${length} bytes were announced and ${sizeBytes} came.`);
 }
 
-function checkMediaType(spec: JobSource, mediaType: string): void {
+function checkMediaType(spec: CollectedSource, mediaType: string): void {
   const accept = spec.limits?.accept;
   if (accept === undefined || accept.some((pattern) => fits(mediaType, pattern))) return;
   throw new SourceError("type_mismatch", "bad_input", `Its content is ${mediaType}; the source takes ${accept.join(", ")}.`);

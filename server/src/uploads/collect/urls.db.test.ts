@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { JobSource } from "@filemill/contract/source.ts";
+import type { CollectedSource } from "@filemill/contract/source.ts";
 import { encodeId } from "@filemill/contract/ids.ts";
 import { startWebServer, type WebServer } from "../../../test/collect/web-server.ts";
 import { cloneDatabase, type ClonedDatabase } from "../../../test/database.ts";
@@ -65,13 +65,13 @@ beforeEach(async () => {
 });
 
 const COPY = { steps: { copy: { use: "demo.copy" } } };
-const urls = (paths: readonly string[], more: Partial<Extract<JobSource, { kind: "urls" }>> = {}): JobSource => ({
+const urls = (paths: readonly string[], more: Partial<Extract<CollectedSource, { kind: "urls" }>> = {}): CollectedSource => ({
   kind: "urls",
   urls: paths.map((path) => web.url + path),
   ...more,
 });
 
-async function run(source: JobSource, pipeline = COPY): Promise<string> {
+async function run(source: CollectedSource, pipeline = COPY): Promise<string> {
   const jobId = await platform.submitSource(tenantId, pipeline, source);
   await platform.ended(jobId, 25_000);
   return jobId;
