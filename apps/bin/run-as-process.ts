@@ -22,7 +22,6 @@ export async function runAsProcess(apps: readonly App[]): Promise<void> {
   try {
     open = await openApps(apps, { environment: process.env, signal: interrupted.signal });
     for (const { name, url } of open.addresses) console.log(`${name}: ${url}`);
-    console.log("Ctrl-C stops everything.");
     const lost = open.platform.ended.then(() => {
       if (!interrupted.signal.aborted) throw new AppError("The platform has ended by itself; see above.");
     });

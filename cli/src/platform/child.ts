@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
-export type Program = "all" | "worker";
+export type Program = "all" | "worker" | "worker-once" | "claim";
 
 /**
  * A program of the server as a child, in a process group of its own: Ctrl-C then reaches it once, from us, and not a
@@ -10,12 +10,12 @@ export type Program = "all" | "worker";
  */
 export function startProgram(starting: {
   program: Program;
+  words?: readonly string[];
   environment: Readonly<Record<string, string | undefined>>;
   /** The terminal, or the descriptor of a log file. */
   output: "inherit" | number;
 }): ChildProcess {
-  const path = fileURLToPath(new URL(`../../../server/bin/${starting.program}.ts`, import.meta.url));
-  return spawn(process.execPath, [path], {
+  return spawn(process.execPath, [programPath(starting.program)], {
     env: { ...starting.environment },
     stdio: ["ignore", starting.output, starting.output],
     detached: process.platform !== "win32",
@@ -28,18 +28,6 @@ export async function ended(child: ChildProcess): Promise<number> {
   return child.exitCode ?? 1;
 }
 
-/** Asks it to stop, and after `patienceMs` ends its whole process group. Resolves once it is gone. */
-export async function stopProgram(child: ChildProcess, patienceMs: number): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
-  const { pid } = child;
-  child.kill("SIGTERM");
-  const timer = setTimeout(() => {
-    try {
-      process.kill(-pid, "SIGKILL");
-    } catch {
-      child.kill("SIGKILL");
-    }
-  }, patienceMs);
-  await ended(child);
-  clearTimeout(timer);
+export function programPath(program: Program): string {
+  return fileURLToPath(new URL(`../../../server/bin/${program}.ts`, import.meta.url));
 }
