@@ -16,6 +16,10 @@ export const UploadResource = z.object({
   expires_at: z.string().nullable().describe("null once it is complete"),
   file_id: z.string().nullable().describe("the file that it became"),
   job_id: z.string().nullable(),
+  job_problem: z
+    .object({ code: z.string(), detail: z.string() })
+    .nullable()
+    .describe("why the file has no job although one was asked for: its pipeline was deleted meanwhile, for one"),
 });
 
 export type UploadStatus = z.infer<typeof UploadStatus>;

@@ -18,6 +18,8 @@ export interface ResumedUpload {
   readonly file: FileResource;
   /** Where a pipeline was named. */
   readonly jobId: string | undefined;
+  /** The code of why there is no job all the same: `not_found` where the pipeline was deleted while the bytes came. */
+  readonly jobProblem: string | undefined;
 }
 
 const UPLOADS = "/api/v1/uploads";
@@ -63,6 +65,7 @@ interface State {
   /** Once it is complete. */
   readonly fileId: string | undefined;
   readonly jobId: string | undefined;
+  readonly jobProblem: string | undefined;
 }
 
 async function begin(transport: Transport, { name, content }: Upload, options: ResumableOptions): Promise<State & { path: string }> {
@@ -117,11 +120,11 @@ async function sendRest(
 
 async function fileOf(
   transport: Transport,
-  { fileId, jobId }: State & { fileId: string },
+  { fileId, jobId, jobProblem }: State & { fileId: string },
   signal: AbortSignal | undefined,
 ): Promise<ResumedUpload> {
   const file = await transport.json<FileResource>({ method: "GET", path: `/api/v1/files/${encodeURIComponent(fileId)}`, signal });
-  return { file, jobId };
+  return { file, jobId, jobProblem };
 }
 
 function stateIn({ headers }: Response): State {
@@ -129,6 +132,7 @@ function stateIn({ headers }: Response): State {
     offset: Number(headers.get("upload-offset") ?? 0),
     fileId: headers.get("filemill-file-id") ?? undefined,
     jobId: headers.get("filemill-job-id") ?? undefined,
+    jobProblem: headers.get("filemill-job-problem") ?? undefined,
   };
 }
 

@@ -74,7 +74,7 @@ export function uploadsRoutes(services: Services): FastifyPluginAsync {
         schema: {
           summary: "Begin a resumable upload (tus: Upload-Length or Upload-Defer-Length, Upload-Metadata, Upload-Concat)",
           description:
-            "Upload-Metadata knows `filename`, `pipeline` (a name or a document), `params` and `metadata` (JSON); other keys become metadata. A body with Content-Type application/offset+octet-stream is the first part. Location is where to go on.",
+            "Upload-Metadata knows `filename`, `expires_at`, `pipeline` (a name or a document), `params` and `metadata` (JSON); other keys become metadata. A body with Content-Type application/offset+octet-stream is the first part. Location is where to go on.",
           tags: ["uploads"],
           response: { 201: Nothing.describe("begun; Location says where to send the bytes") },
         },
@@ -151,7 +151,7 @@ export function uploadsRoutes(services: Services): FastifyPluginAsync {
         schema: {
           summary: "Send the next bytes of an upload (tus: Upload-Offset, Upload-Checksum)",
           description:
-            "Upload-Offset in the answer is what is durable. The answer to the last part has Filemill-File-Id and, with a pipeline, Filemill-Job-Id.",
+            "Upload-Offset in the answer is what is durable. The answer to the last part has Filemill-File-Id and, with a pipeline, Filemill-Job-Id; or Filemill-Job-Problem, a code that says why the file that is stored has no job.",
           tags: ["uploads"],
           params: Id,
           response: { 204: Nothing.describe("stored; Upload-Offset says how much there is") },
@@ -212,8 +212,10 @@ function tellState(reply: FastifyReply, state: State): FastifyReply {
   reply.header("upload-offset", offset);
   if ((!complete || upload.kind === "partial") && expiresAt) reply.header("upload-expires", expiresAt.toUTCString());
   const jobId = finished?.jobId ?? upload.jobId;
+  const jobProblem = finished?.jobProblem ?? upload.jobProblem;
   if (complete && upload.kind !== "partial") reply.header("filemill-file-id", encodeId("file", upload.fileId));
   if (complete && jobId !== null) reply.header("filemill-job-id", encodeId("job", jobId));
+  if (complete && jobProblem) reply.header("filemill-job-problem", jobProblem.code);
   return reply;
 }
 
@@ -231,6 +233,7 @@ function resourceOf(upload: UploadRow): UploadResource {
     expires_at: complete && upload.kind !== "partial" ? null : upload.expiresAt.toISOString(),
     file_id: complete && upload.kind !== "partial" ? encodeId("file", upload.fileId) : null,
     job_id: upload.jobId === null ? null : encodeId("job", upload.jobId),
+    job_problem: upload.jobProblem,
   };
 }
 

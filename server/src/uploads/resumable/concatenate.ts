@@ -12,12 +12,13 @@ import { tooLarge } from "../receive.ts";
 import { auditOf } from "../record-together.ts";
 import type { Finished } from "./finish.ts";
 import type { Described } from "./headers.ts";
-import { makeFile, submitOver } from "./make-file.ts";
+import { makeFile } from "./make-file.ts";
 import { deleteUploadSegments, readManifest } from "./progress-rows.ts";
 import { MAX_SEGMENTS } from "./protocol.ts";
 import type { ResumableServices } from "./resumable.ts";
 import { giveRoomBack, holdRoom } from "./room.ts";
 import { assertThere, UPLOAD_COLUMNS, type UploadRow } from "./upload-row.ts";
+import { submitOver, type Submitted } from "./submit-over.ts";
 
 export interface Concatenation {
   readonly tenantId: string;
@@ -75,16 +76,16 @@ export async function concatenate(
       else await moveSegments(transaction, { fileId: file.id, partials });
       await giveRoomBack(transaction, [upload.fileId, ...partials]);
       await appendAudits(transaction, auditOf({ ...concatenation, files: [file] }));
-      const job = await submitOver(transaction, services, { pipeline: described.pipeline ?? null, file });
-      const final = await insertFinal(transaction, concatenation, { file, segments: manifest.segments.length, jobId: job?.jobId ?? null });
+      const submitted = await submitOver(transaction, services, { pipeline: described.pipeline ?? null, file });
+      const final = await insertFinal(transaction, concatenation, { file, segments: manifest.segments.length, ...submitted });
       await failpoint("tus-concat-before-commit");
       committing = true;
-      return { final, job };
+      return { final, ...submitted };
     });
     await failpoint("tus-concat-after-commit");
     if (replaced) await contents.discard({ segments: manifest.segments });
     const { final, job } = result;
-    return { upload: final, finished: { file, lanes: job?.lanes ?? new Set(), ...(job && { jobId: job.jobId }) } };
+    return { upload: final, finished: { file, lanes: job?.lanes ?? new Set() } };
   } catch (error) {
     if (!committing) {
       if (replaced) await contents.discard(file.content);
@@ -129,8 +130,8 @@ async function findFinal(
 }
 
 function finalOf({ tenantId, described }: Concatenation) {
-  const { name, metadata } = described;
-  return { fileId: uuidv7(), tenantId, name, metadata, hashState: null, hashedBytes: 0, epoch: EPOCH };
+  const { name, metadata, expiresAt = null } = described;
+  return { fileId: uuidv7(), tenantId, name, metadata, fileExpiresAt: expiresAt, hashState: null, hashedBytes: 0, epoch: EPOCH };
 }
 
 /** "The partial uploads MUST be concatenated as per the order specified in the list." */
@@ -163,14 +164,15 @@ async function moveSegments(
 async function insertFinal(
   transaction: Transaction,
   { tenantId, actor, described, sentMetadata, sentConcat }: Concatenation,
-  { file, segments, jobId }: { file: StoredFile; segments: number; jobId: string | null },
+  { file, segments, job, problem }: Submitted & { file: StoredFile; segments: number },
 ): Promise<UploadRow> {
   const [row] = await transaction.query<UploadRow>(sql`
     INSERT INTO uploads (id, tenant_id, file_id, kind, status, actor, name, metadata, pipeline, sent_metadata, sent_concat,
-      length, upload_offset, segments, hashed_bytes, job_id, expires_at, finished_at)
+      length, upload_offset, segments, hashed_bytes, job_id, job_problem, expires_at, finished_at)
     VALUES (${uuidv7()}::uuid, ${tenantId}::uuid, ${file.id}::uuid, 'final', 'completed', ${actor}, ${file.name}, ${JSON.stringify(file.metadata)}::jsonb,
       ${described.pipeline ? JSON.stringify(described.pipeline) : null}::jsonb, ${sentMetadata ?? null}, ${sentConcat},
-      ${file.sizeBytes}, ${file.sizeBytes}, ${segments}, ${file.sizeBytes}, ${jobId}::uuid, now(), now())
+      ${file.sizeBytes}, ${file.sizeBytes}, ${segments}, ${file.sizeBytes}, ${job?.jobId ?? null}::uuid,
+      ${problem ? JSON.stringify(problem) : null}::jsonb, now(), now())
     RETURNING ${UPLOAD_COLUMNS}`);
   if (row === undefined) throw new Error("INSERT gave no row");
   return row;

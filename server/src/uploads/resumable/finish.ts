@@ -6,34 +6,38 @@ import { appendAudits } from "../../record/audit.ts";
 import { insertFiles, type StoredFile } from "../../record/files.ts";
 import { auditOf } from "../record-together.ts";
 import type { HeldUpload } from "./locks.ts";
-import { makeFile, submitOver, type Known } from "./make-file.ts";
+import { makeFile, type Known } from "./make-file.ts";
 import { deleteUploadSegments, lostLock, readManifest } from "./progress-rows.ts";
 import type { ResumableServices } from "./resumable.ts";
 import { giveRoomBack, holdRoom } from "./room.ts";
 import { endUpload } from "./terminate.ts";
-import type { UploadRow } from "./upload-row.ts";
+import type { JobProblem, UploadRow } from "./upload-row.ts";
+import { submitOver, type Submitted } from "./submit-over.ts";
 
 /** What an upload became. */
 export interface Finished {
   /** Left out for a partial upload. */
   readonly file?: StoredFile;
   readonly jobId?: string;
+  /** Why there is no job although one was asked for. */
+  readonly jobProblem?: JobProblem;
   /** To be announced. */
   readonly lanes: ReadonlySet<string>;
 }
 
 /**
  * Ends an upload of which every byte is recorded: one transaction makes the file with its segments, its event and its entry
- * in the audit log, and submits the job where the upload named a pipeline. What is not known of the content is read back.
+ * in the audit log, and submits the job where the upload named a pipeline that can still be run. What is not known of the
+ * content is read back.
  *
- * Throws Problem `upload_locked` where the lock was lost, `quota_exceeded`, what resolvePipeline throws, StorageError. The upload then stays as
+ * Throws Problem `upload_locked` where the lock was lost, `quota_exceeded`, StorageError. The upload then stays as
  * it is, and the next request that looks at it tries again; but of a type that is not allowed it is ended.
  */
 export async function finishUpload(services: ResumableServices, held: HeldUpload, known: Known): Promise<Finished> {
   const { database } = services;
   const { tenantId, kind } = held.upload;
   if (kind === "partial") {
-    await database.asTenant(tenantId, (transaction) => complete(transaction, held, null));
+    await database.asTenant(tenantId, (transaction) => complete(transaction, held, {}));
     return { lanes: new Set() };
   }
   const manifest = await database.asTenant(tenantId, (transaction) => readManifest(transaction, held.upload));
@@ -46,21 +50,21 @@ export async function finishUpload(services: ResumableServices, held: HeldUpload
   });
   let committing = false;
   try {
-    const job = await database.asTenant(tenantId, async (transaction) => {
+    const { job, problem } = await database.asTenant(tenantId, async (transaction) => {
       await insertFiles(transaction, [file]);
       if (replaced) await deleteUploadSegments(transaction, [held.upload.id]);
       else await moveSegments(transaction, held.upload);
       await appendAudits(transaction, auditOf({ tenantId, actor: held.upload.actor, files: [file] }));
       await giveRoomBack(transaction, [held.upload.id]);
       const submitted = await submitOver(transaction, services, { pipeline: held.upload.pipeline, file });
-      await complete(transaction, held, submitted?.jobId ?? null);
+      await complete(transaction, held, submitted);
       await failpoint("tus-finish-before-commit");
       committing = true;
       return submitted;
     });
     await failpoint("tus-finish-after-commit");
     if (replaced) await services.contents.discard({ segments: manifest.segments });
-    return { file, lanes: job?.lanes ?? new Set(), ...(job && { jobId: job.jobId }) };
+    return { file, lanes: job?.lanes ?? new Set(), ...(job && { jobId: job.jobId }), ...(problem && { jobProblem: problem }) };
   } catch (error) {
     if (replaced && !committing) await services.contents.discard(file.content);
     throw error;
@@ -76,9 +80,10 @@ async function moveSegments(transaction: Transaction, { id, fileId }: UploadRow)
 }
 
 /** Throws Problem `upload_locked` where the lock was lost, so that nothing of the transaction happens. */
-async function complete(transaction: Transaction, { fence }: HeldUpload, jobId: string | null): Promise<void> {
+async function complete(transaction: Transaction, { fence }: HeldUpload, { job, problem }: Submitted): Promise<void> {
   const changed = await transaction.execute(sql`
-    UPDATE uploads SET status = 'completed', job_id = ${jobId}::uuid, finished_at = CASE kind WHEN 'partial' THEN NULL ELSE now() END,
+    UPDATE uploads SET status = 'completed', job_id = ${job?.jobId ?? null}::uuid,
+      job_problem = ${problem ? JSON.stringify(problem) : null}::jsonb, finished_at = CASE kind WHEN 'partial' THEN NULL ELSE now() END,
       hash_state = NULL, lock_holder = NULL, lock_until = NULL, lock_wanted_at = NULL
     WHERE id = ${fence.uploadId}::uuid AND lock_epoch = ${fence.epoch} AND lock_holder = ${fence.holder}::uuid AND status = 'open'
       AND upload_offset = length`);

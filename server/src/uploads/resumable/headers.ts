@@ -1,4 +1,4 @@
-import { Metadata } from "@filemill/contract/files.ts";
+import { ExpiresAt, Metadata } from "@filemill/contract/files.ts";
 import { decodeId } from "@filemill/contract/ids.ts";
 import { isStorable, StorableObject } from "@filemill/contract/text.ts";
 import { z } from "zod";
@@ -11,6 +11,8 @@ import { fileName } from "../file-name.ts";
 export interface Described {
   readonly name: string;
   readonly metadata: Metadata;
+  /** When the file is to end by itself. */
+  readonly expiresAt?: Date;
   readonly pipeline?: PipelineRequest;
 }
 
@@ -28,8 +30,8 @@ export function parseBytes(name: string, header: string): number {
 }
 
 /**
- * The keys `filename` (else `name`), `pipeline` (a name or a document), `params` (JSON) and `metadata` (JSON) mean something
- * here, and `filetype` and `type` are left out, because the type is told from the content. Every other key is metadata of
+ * The keys `filename` (else `name`), `expires_at`, `pipeline` (a name or a document), `params` (JSON) and `metadata` (JSON)
+ * mean something here, and `filetype` and `type` are left out, because the type is told from the content. Every other key is metadata of
  * the file. Throws Problem `validation_failed`.
  */
 export function describe(header: string | undefined): Described {
@@ -37,7 +39,8 @@ export function describe(header: string | undefined): Described {
   const named = pairs.get("filename") ?? pairs.get("name");
   const metadata = metadataOf(pairs);
   const pipeline = pipelineOf(pairs);
-  return { name: named ? fileName(named) : UNNAMED, metadata, ...(pipeline && { pipeline }) };
+  const expiresAt = expiryOf(pairs);
+  return { name: named ? fileName(named) : UNNAMED, metadata, ...(expiresAt && { expiresAt }), ...(pipeline && { pipeline }) };
 }
 
 /** "…one or more comma-separated key-value pairs. The key and value MUST be separated by a space." */
@@ -75,7 +78,7 @@ function uploadIdIn(url: string): string {
   return (id && decodeId("upload", id)) ?? "";
 }
 
-const INTERPRETED: ReadonlySet<string> = new Set(["filename", "filetype", "type", "pipeline", "params", "metadata"]);
+const INTERPRETED: ReadonlySet<string> = new Set(["filename", "filetype", "type", "expires_at", "pipeline", "params", "metadata"]);
 
 function metadataOf(pairs: ReadonlyMap<string, string>): Metadata {
   const nameTaken = pairs.has("filename") || pairs.has("name");
@@ -85,6 +88,14 @@ function metadataOf(pairs: ReadonlyMap<string, string>): Metadata {
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.map(({ path, message }) => ({ pointer: `/headers/upload-metadata/${path.join("/")}`, message }));
   throw new Problem("validation_failed", "The metadata in Upload-Metadata is not valid; see issues.", { issues });
+}
+
+function expiryOf(pairs: ReadonlyMap<string, string>): Date | undefined {
+  const text = pairs.get("expires_at")?.trim();
+  if (text === undefined || text === "") return undefined;
+  const parsed = ExpiresAt.safeParse(text);
+  if (!parsed.success) throw wrong("Upload-Metadata", 'has an "expires_at" that is no time to come, such as 2027-01-31T00:00:00Z');
+  return new Date(parsed.data);
 }
 
 function pipelineOf(pairs: ReadonlyMap<string, string>): PipelineRequest | undefined {

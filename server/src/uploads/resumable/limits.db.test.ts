@@ -39,6 +39,14 @@ describe("limits of resumable uploads", () => {
     expect((await tus.create({ "upload-length": "10" })).status).toBe(201);
   });
 
+  it("so many, and not one more, of any number that are begun at once", async () => {
+    const owner = await app.tenant();
+    const theirs = tusAt(app.url, owner.key);
+    const answers = await Promise.all(Array.from({ length: 60 }, () => theirs.create({ "upload-length": "10" })));
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(20);
+    expect(answers.filter(({ status }) => status === 429)).toHaveLength(40);
+  });
+
   it("bytes beyond the length are refused and not kept, said or not said beforehand", async () => {
     const { url } = await tus.create({ "upload-length": "50000" });
     expect(await tus.patch(url, 0, Buffer.alloc(50_001))).toMatchObject({ status: 413, body: { code: "file_too_large" } });

@@ -20,7 +20,10 @@ export async function lookToResume(services: ResumableServices, wanted: { tenant
   if (!taken.held) return { upload: taken.upload };
   try {
     const finished = await finishUpload(services, taken, { hash: undefined, head: undefined });
-    return { upload: { ...taken.upload, status: "completed", jobId: finished.jobId ?? null }, finished };
+    return {
+      upload: { ...taken.upload, status: "completed", jobId: finished.jobId ?? null, jobProblem: finished.jobProblem ?? null },
+      finished,
+    };
   } finally {
     await taken.release();
   }

@@ -2,10 +2,6 @@ import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
-import type { Transaction } from "../../db/database.ts";
-import { resolvePipeline, type PipelineRequest } from "../../jobs/pipelines/resolve.ts";
-import { submitJob } from "../../jobs/submit.ts";
-import type { SubmittedJob } from "../../jobs/submission.ts";
 import type { StoredFile } from "../../record/files.ts";
 import { MAX_INLINE_BYTES, type ContentManifest, type StoredContent } from "../../storage/stored-content.ts";
 import { requireAllowedType } from "../allowed-types.ts";
@@ -23,7 +19,10 @@ export interface Known {
 }
 
 /** Of which upload it is made. */
-export interface Source extends Pick<UploadRow, "fileId" | "tenantId" | "name" | "metadata" | "hashState" | "hashedBytes"> {
+export interface Source extends Pick<
+  UploadRow,
+  "fileId" | "tenantId" | "name" | "metadata" | "fileExpiresAt" | "hashState" | "hashedBytes"
+> {
   /** No other content of this file was written under it but the upload's own. */
   readonly epoch: number;
 }
@@ -34,7 +33,7 @@ export async function makeFile(
   upload: Source,
   { manifest, known }: { manifest: ContentManifest; known: Known },
 ): Promise<{ file: StoredFile; replaced: boolean }> {
-  const { fileId: id, tenantId, name, metadata, epoch } = upload;
+  const { fileId: id, tenantId, name, metadata, fileExpiresAt, epoch } = upload;
   const { sizeBytes } = manifest;
   const all = sizeBytes <= MAX_INLINE_BYTES ? await contents.bytes(manifest) : undefined;
   const sha256 = known.hash ?? (all && createHash("sha256").update(all).digest()) ?? (await hashRest({ contents }, upload, manifest));
@@ -46,19 +45,9 @@ export async function makeFile(
   const content: StoredContent = all
     ? await contents.write(Readable.from(all.length === 0 ? [] : [all]), { tenantId, fileId: id, epoch })
     : { segments: [] };
-  return { file: { id, tenantId, name, sizeBytes, sha256, mediaType, origin: "upload", metadata, content }, replaced: all !== undefined };
-}
-
-/** The job over a file that is being recorded, where one was asked for. Throws as resolvePipeline and submitJob. */
-export async function submitOver(
-  transaction: Transaction,
-  { catalogue }: Pick<ResumableServices, "catalogue">,
-  { pipeline: request, file }: { pipeline: PipelineRequest | null; file: StoredFile },
-): Promise<SubmittedJob | undefined> {
-  if (request === null) return undefined;
-  const { id: fileId, tenantId, sizeBytes, metadata } = file;
-  const pipeline = await resolvePipeline(transaction, request, catalogue);
-  return submitJob(transaction, { tenantId, pipeline, inputs: [{ fileId, sizeBytes }], priority: 0, metadata });
+  const expires = fileExpiresAt === null ? {} : { expiresAt: fileExpiresAt };
+  const file = { id, tenantId, name, sizeBytes, sha256, mediaType, origin: "upload" as const, metadata, content, ...expires };
+  return { file, replaced: all !== undefined };
 }
 
 /** Goes on where the upload's hash stopped; from the start with the faster one. */

@@ -1,3 +1,4 @@
+import type { ProblemCode } from "@filemill/contract/errors.ts";
 import type { Metadata } from "@filemill/contract/files.ts";
 import type { UploadStatus } from "@filemill/contract/uploads.ts";
 import { encodeId } from "@filemill/contract/ids.ts";
@@ -5,6 +6,11 @@ import type { Transaction } from "../../db/database.ts";
 import { sql } from "../../db/sql.ts";
 import { notFound, Problem } from "../../errors.ts";
 import type { PipelineRequest } from "../../jobs/pipelines/resolve.ts";
+
+export interface JobProblem {
+  readonly code: ProblemCode;
+  readonly detail: string;
+}
 
 /** A row of `uploads`, with what only the database's clock can say. */
 export interface UploadRow {
@@ -17,6 +23,10 @@ export interface UploadRow {
   readonly name: string;
   readonly metadata: Metadata;
   readonly pipeline: PipelineRequest | null;
+  /** Of the file that it becomes. */
+  readonly fileExpiresAt: Date | null;
+  /** Why the file has no job although one was asked for. */
+  readonly jobProblem: JobProblem | null;
   readonly sentMetadata: string | null;
   readonly sentConcat: string | null;
   readonly length: number | null;
@@ -36,7 +46,7 @@ export interface UploadRow {
 }
 
 export const UPLOAD_COLUMNS = sql`id, tenant_id AS "tenantId", file_id AS "fileId", kind, status, actor, name, metadata, pipeline,
-  sent_metadata AS "sentMetadata", sent_concat AS "sentConcat", length, upload_offset AS "offset", segments, hash_state AS "hashState",
+  file_expires_at AS "fileExpiresAt", job_problem AS "jobProblem", sent_metadata AS "sentMetadata", sent_concat AS "sentConcat", length, upload_offset AS "offset", segments, hash_state AS "hashState",
   hashed_bytes AS "hashedBytes", job_id AS "jobId", created_at AS "createdAt", expires_at AS "expiresAt", lock_epoch AS "lockEpoch",
   (status = 'open' OR status = 'completed' AND kind = 'partial') AND expires_at <= now() AS overdue,
   lock_holder IS NOT NULL AND lock_until > now() AS locked`;
