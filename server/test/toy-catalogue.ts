@@ -36,6 +36,7 @@ const TOYS: readonly Processor[] = [
     params: z.strictObject({ accept: z.array(z.string()).optional(), max_size: Size.transform((size) => size.length).optional() }),
   }),
   toy({ name: "toy.split", emits: "many" }),
+  toy({ name: "toy.fetch", doneBy: "worker" }),
   toy({ name: "toy.sum", kind: "tree", accepts: ["text/plain"], produces: ["text/plain"] }),
   toy({ name: "toy.pack", kind: "gather", produces: ["application/zip"] }),
   toy({

@@ -50,6 +50,22 @@ describe("stages", () => {
     expect(shapeOf(plan)).toEqual(["map side split <-inputs", "map behind last <-0"]);
   });
 
+  it("begins a stage with a step that the worker does, in which all others stand behind it", () => {
+    const plan = planned({
+      side: { use: "toy.pass" },
+      fetched: { use: "toy.fetch" },
+      read: { use: "toy.pass", needs: ["fetched"] },
+      last: { use: "toy.pass", needs: ["fetched", "read"] },
+      both: { use: "toy.pass", needs: ["read", "side"] },
+      again: { use: "toy.fetch", needs: ["read"] },
+    });
+    expect(shapeOf(plan)).toEqual(["map fetched read last <-inputs", "map again <-0", "map side <-inputs", "map both <-0 <-2"]);
+    expect(shapeOf(planned({ fetched: { use: "toy.fetch" }, side: { use: "toy.pass" } }))).toEqual([
+      "map fetched <-inputs",
+      "map side <-inputs",
+    ]);
+  });
+
   it("opens a new stage for a step that needs two stages", () => {
     const plan = planned({ a: { use: "toy.pass" }, g: { use: "toy.pack", needs: ["a"] }, b: { use: "toy.pass", needs: ["a", "g"] } });
     expect(shapeOf(plan)).toEqual(["map a <-inputs", "gather g <-0", "map b <-0 <-1"]);

@@ -20,6 +20,7 @@ export const DEFAULT_FAN_IN = 5;
 /** A step with everything that the document leaves out filled in. */
 interface FilledStep extends Omit<StepPlan, "feeds"> {
   readonly kind: Processor["kind"];
+  readonly byWorker: boolean;
   readonly lane: string;
   readonly attempts: number;
   readonly batch?: NonNullable<Step["batch"]>;
@@ -72,6 +73,7 @@ function fillStep(from: {
     onError: step.on_error ?? "fail",
     timeoutMs: step.timeout === undefined ? processor.limits.wallMs : parseDuration(step.timeout),
     emits: processor.emits,
+    byWorker: processor.doneBy === "worker",
     output: from.output,
     kind: processor.kind,
     lane: step.lane ?? DEFAULT_LANE,
@@ -121,7 +123,7 @@ function stagesOf(groups: readonly StageGroup<FilledStep>[]): StagePlan[] {
 }
 
 function stepPlan(step: FilledStep, groups: readonly StageGroup<FilledStep>[]): StepPlan {
-  const { kind: _kind, lane: _lane, attempts: _attempts, batch: _batch, fanIn: _fanIn, caching: _caching, ...rest } = step;
+  const { kind: _kind, lane: _lane, attempts: _attempts, batch: _batch, fanIn: _fanIn, caching: _caching, byWorker: _by, ...rest } = step;
   return { ...rest, feeds: groups.flatMap((group, no) => (group.sources.includes(step.name) ? [no] : [])) };
 }
 

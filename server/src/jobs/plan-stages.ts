@@ -6,6 +6,8 @@ export interface StageableStep {
   readonly needs: readonly string[];
   readonly kind: "map" | "tree" | "gather";
   readonly emits: "one" | "many";
+  /** The worker does it before a host gets the task, so that it must be the first of its stage. */
+  readonly byWorker: boolean;
   readonly lane: string;
   readonly attempts: number;
   readonly batch?: Batch;
@@ -22,6 +24,7 @@ export interface StageGroup<S extends StageableStep> {
  *
  * A map step joins a stage of map steps with its settings when what it needs from outside that stage is nothing, or exactly
  * what the stage takes already; it never joins behind a step that emits many, whose files become entries of their own.
+ * A step that the worker does begins a stage, in which all others stand behind it.
  *
  * Why no stage can feed itself: a stage's sources are fixed by its first step, and by induction each of its steps has all
  * of them above it. A source that lay below one of the stage's steps would therefore lie below itself. So the order in
@@ -39,11 +42,11 @@ export function groupIntoStages<S extends StageableStep>(steps: readonly S[]): S
 
 function canJoin(group: StageGroup<StageableStep>, step: StageableStep): boolean {
   const first = group.steps[0];
-  if (first === undefined || first.kind !== "map" || settingsOf(first) !== settingsOf(step)) return false;
+  if (first === undefined || first.kind !== "map" || settingsOf(first) !== settingsOf(step) || step.byWorker) return false;
   const inside = group.steps.filter((member) => step.needs.includes(member.name));
   if (inside.some((member) => member.emits === "many")) return false;
   const outside = [...new Set(step.needs.filter((need) => !inside.some((member) => member.name === need)))].toSorted();
-  return outside.length === 0 || sameList(outside, group.sources);
+  return outside.length === 0 || (!first.byWorker && sameList(outside, group.sources));
 }
 
 function settingsOf(step: StageableStep): string {

@@ -16,6 +16,7 @@ test("lists the built-in processors by name", async () => {
     "archive.extract",
     "archive.zip",
     "file.validate",
+    "http.fetch",
     "image.metadata",
     "image.resize",
     "numbers.sum",
@@ -85,9 +86,14 @@ test("declarations load no codec", async () => {
     const loaded = [];
     registerHooks({ load(url, context, next) { loaded.push(url); return next(url, context); } });
     const { loadCatalogue } = await import(${JSON.stringify(import.meta.resolve("./catalogue.ts"))});
-    const names = (await loadCatalogue()).list().length;
+    const { length } = (await loadCatalogue()).list();
     const packages = [...new Set(loaded.flatMap((url) => /node_modules\\/((?:@[^/]+\\/)?[^/]+)/.exec(url)?.[1] ?? []))];
-    console.log(JSON.stringify({ names, packages, native: process.report.getReport().sharedObjects.filter((path) => path.endsWith(".node")) }));`;
+    console.log(JSON.stringify({ length, packages, native: process.report.getReport().sharedObjects.filter((path) => path.endsWith(".node")) }));`;
   const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", script]);
-  expect(JSON.parse(stdout)).toEqual({ names: 9, packages: ["zod"], native: [] });
+  expect(JSON.parse(stdout)).toEqual({ length: (await loadCatalogue()).list().length, packages: ["zod"], native: [] });
+});
+
+test("only a built-in processor can be done by the worker", async () => {
+  const pretender = join(import.meta.dirname, "../../test/processors/pretender.ts");
+  await expect(loadCatalogue([pretender])).rejects.toThrow(/demo\.pretender can't be done by the worker/);
 });

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { archiveExtract } from "./archive-extract.ts";
 import { archiveZip } from "./archive-zip.ts";
 import { fileValidate } from "./file-validate.ts";
+import { httpFetch } from "./http-fetch.ts";
 import { imageMetadata } from "./image-metadata.ts";
 import { imageResize } from "./image-resize.ts";
 import { numbersSum } from "./numbers-sum.ts";
@@ -23,6 +24,7 @@ const BUILT_IN: readonly Processor[] = [
   archiveExtract,
   archiveZip,
   fileValidate,
+  httpFetch,
   imageMetadata,
   imageResize,
   numbersSum,
@@ -43,6 +45,8 @@ export async function loadCatalogue(extraModules: readonly string[] = []): Promi
     const faults = findFaults(value);
     if (faults.length > 0 || !isProcessor(value)) {
       problems.push(...faults.map((fault) => `${source}: ${fault}`));
+    } else if (value.doneBy !== undefined && !BUILT_IN.includes(value)) {
+      problems.push(`${source}: ${value.name} can't be done by the worker; only built-in processors are. Leave doneBy out`);
     } else if (byName.has(value.name)) {
       problems.push(`${source}: there is a processor "${value.name}" already; give it another name`);
     } else {
@@ -103,6 +107,7 @@ const Declaration = z.object({
       unless: z.custom((value) => typeof value === "function", "must be a function").optional(),
     })
     .optional(),
+  doneBy: z.literal("worker").optional(),
   run: z.custom<Processor["run"]>((value) => typeof value === "function", "must be a function"),
 });
 

@@ -27,6 +27,11 @@ export interface Processor<P = unknown> {
   readonly codec: boolean;
   /** Left out: every run is a run of its own. */
   readonly cacheable?: Cacheable<P>;
+  /**
+   * Left out: a step host. worker: the worker does it itself while it prepares a task's inputs, because hosts have no
+   * network. Such a step begins a stage of its own with those behind it, and `run` is never called. Built-in ones only.
+   */
+  readonly doneBy?: "worker";
   run(context: RunContext<P>): Promise<void>;
 }
 

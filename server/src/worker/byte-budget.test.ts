@@ -64,3 +64,24 @@ test("one that gives up while it waits is in nobody's way", async () => {
   expect(entered).toEqual(["a", "b"]);
   await expect(ask("late", 1, abort.signal).done).rejects.toBe("drain");
 });
+
+test("one that grows lets nobody else in until it has gone, or shrunk again", async () => {
+  const { ask, entered } = asking(100);
+  const grown = ask("grown", 10);
+  await turn();
+  grown.grow(500);
+  ask("next", 10);
+  await turn();
+  expect(entered).toEqual(["grown"]);
+  grown.grow(-500);
+  await turn();
+  expect(entered).toEqual(["grown", "next"]);
+  grown.grow(500);
+  ask("last", 10);
+  await turn();
+  expect(entered).toEqual(["grown", "next"]);
+  grown.leave();
+  grown.leave();
+  await turn();
+  expect(entered).toEqual(["grown", "next", "last"]);
+});

@@ -10,6 +10,11 @@ export interface BudgetPlace {
    * its turn too. Once a place. Rejects the signal's reason.
    */
   take(bytes: number): Promise<void>;
+  /**
+   * So many more, or with a negative number fewer, than were taken: of what nobody knew the size beforehand. It does not
+   * wait, since what is half there is of no use to anybody; others then do, until it is gone.
+   */
+  grow(bytes: number): void;
   /** Gives back what was taken, or stops waiting for it; more often than once is no harm. */
   leave(): void;
 }
@@ -30,6 +35,7 @@ export function openByteBudget(maxBytes: number): ByteBudget {
   return {
     place(signal) {
       let give = () => {};
+      let grown = 0;
       return {
         async take(bytes) {
           signal.throwIfAborted();
@@ -58,9 +64,17 @@ export function openByteBudget(maxBytes: number): ByteBudget {
             signal.removeEventListener("abort", stop);
           }
         },
+        grow(bytes) {
+          held += bytes;
+          grown += bytes;
+          if (bytes < 0) admit();
+        },
         leave() {
           give();
           give = () => {};
+          held -= grown;
+          grown = 0;
+          admit();
         },
       };
     },

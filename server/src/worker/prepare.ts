@@ -22,6 +22,8 @@ export interface Prepared {
 export interface PreparedEntry extends StageRunEntry {
   /** Index among the task's entries. */
   readonly index: number;
+  /** It came from the web in place of the input that named it. */
+  readonly isFetched?: true;
 }
 
 export interface PrepareOptions {
@@ -126,7 +128,7 @@ function unreadable(error: unknown, name: string, isLastTry: boolean): Failure |
 type Fetch = (signal: AbortSignal) => Promise<void>;
 
 /** After a failure no further fetch begins, those under way are ended, and all have ended when this rejects. */
-async function inParallel(fetches: readonly Fetch[], signal: AbortSignal): Promise<void> {
+export async function inParallel(fetches: readonly Fetch[], signal: AbortSignal): Promise<void> {
   const queue = fetches.values();
   const failed = new AbortController();
   const either = AbortSignal.any([signal, failed.signal]);

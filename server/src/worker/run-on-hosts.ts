@@ -1,9 +1,11 @@
-import type { StagePlan } from "../jobs/plan.ts";
+import type { StagePlan, StepPlan } from "../jobs/plan.ts";
 import type { Catalogue } from "../processors/catalogue.ts";
 import type { StageRun } from "../processors/stage-run.ts";
 import type { ClaimedTask } from "../queue/task.ts";
 import type { HostPool } from "./host/pool.ts";
 import type { HostOutcome } from "./host/run-on-host.ts";
+import { stepOfWorker } from "./fetch-inputs.ts";
+import { withFetched } from "./fetched-results.ts";
 import { isKeptInStage } from "./kept-steps.ts";
 import type { Prepared } from "./prepare.ts";
 
@@ -21,12 +23,21 @@ export interface TaskOnHosts {
   readonly folder: string;
 }
 
-/** Runs the steps over what has to be run: nothing, where every entry has its result from an earlier run. */
+/**
+ * Runs the steps over what has to be run: nothing, where every entry has its result from an earlier run, or where the
+ * worker has done the only step.
+ */
 export async function runOnHosts(services: HostServices, work: TaskOnHosts, signal: AbortSignal): Promise<HostOutcome> {
+  const { prepared, stage } = work;
+  const outcome = await runSteps(services, work, signal);
+  return outcome.type === "done" ? { ...outcome, results: withFetched({ stage, entries: prepared.entries }, outcome.results) } : outcome;
+}
+
+async function runSteps(services: HostServices, work: TaskOnHosts, signal: AbortSignal): Promise<HostOutcome> {
   const { prepared, stage, task } = work;
-  if (prepared.entries.length === 0) {
+  if (prepared.entries.length === 0 || stepsOfHost(stage).length === 0) {
     services.onStarted?.();
-    return { type: "done", results: [] };
+    return { type: "done", results: prepared.entries.map(() => ({ ok: true, outputs: [], ran: false })) };
   }
   return await services.hosts.run(task.tenantId, stageRun(services.catalogue, work), {
     limits: { memoryBytes: memoryOf(services.catalogue, stage), wallMs: wallOf(stage, prepared.entries.length) },
@@ -41,10 +52,10 @@ function stageRun(catalogue: Catalogue, { task, stage, prepared, folder }: TaskO
   return {
     type: "run",
     kind,
-    entries: prepared.entries.map(({ index: _index, ...entry }) => entry),
+    entries: prepared.entries.map(({ index: _index, isFetched: _isFetched, ...entry }) => entry),
     scratch: folder,
     ...(stage.fanIn === undefined ? {} : { fanIn: stage.fanIn }),
-    steps: stage.steps.map((step) => ({
+    steps: stepsOfHost(stage).map((step) => ({
       name: step.name,
       use: step.use,
       with: step.with,
@@ -55,6 +66,11 @@ function stageRun(catalogue: Catalogue, { task, stage, prepared, folder }: TaskO
       keep: isKeptInStage(step, stage),
     })),
   };
+}
+
+function stepsOfHost(stage: StagePlan): readonly StepPlan[] {
+  const own = stepOfWorker(stage);
+  return stage.steps.filter((step) => step !== own);
 }
 
 function memoryOf(catalogue: Catalogue, stage: StagePlan): number {

@@ -11,6 +11,7 @@ import { MAX_HANDBACKS } from "../queue/release.ts";
 import type { ClaimedTask } from "../queue/task.ts";
 import { ReservationLost, type Reservation } from "../tenants/quota-reservation.ts";
 import { commitCompletion } from "./commit-completion.ts";
+import { fetchInputs } from "./fetch-inputs.ts";
 import { keepOutputs, ResultGone, type Kept } from "./keep-outputs.ts";
 import { prepare, type Prepared } from "./prepare.ts";
 import { reserveOutputs } from "./reserve-outputs.ts";
@@ -61,6 +62,11 @@ async function runInFolder(services: TaskServices, planned: PlannedTask, signal:
       room: (bytes) => place.take(bytes),
       lookUp: await openLookUp(services, planned.task, stageOf(planned)),
     });
+    prepared = await fetchInputs(
+      services.sources.fetch,
+      { stage: stageOf(planned), prepared, folder: folder.path, onBytes: place.grow },
+      signal,
+    );
     await failpoint("task-after-prepare");
     return await runSteps({ ...services, onStarted }, { ...planned, prepared, folder: folder.path }, signal);
   } catch (error) {

@@ -30,7 +30,8 @@ export function countingSource(objects: number): Sources {
     },
     collect: () => Promise.reject(new Error("nothing is fetched here")),
   };
-  return { open: () => Promise.resolve(source), close: () => Promise.resolve() };
+  const fetch = () => Promise.reject(new Error("nothing is fetched here"));
+  return { open: () => Promise.resolve(source), fetch, close: () => Promise.resolve() };
 }
 
 export interface Drained {

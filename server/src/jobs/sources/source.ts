@@ -2,6 +2,7 @@ import type { CollectedSource } from "@filemill/contract/source.ts";
 import type { FailureClass } from "../../errors.ts";
 import type { ItemCode } from "@filemill/contract/errors.ts";
 import type { StoredFile } from "../../record/files.ts";
+import type { FetchFromWeb } from "./web.ts";
 
 /**
  * Where the inputs of a job come from when nobody has sent them. A source task lists it page by page; each page makes
@@ -77,6 +78,8 @@ export interface Sources {
   /** Throws SourceError where the source may not be used, or is not configured here. */
   open(job: { readonly tenantId: string; readonly jobId: string; readonly spec: CollectedSource }): Promise<Source>;
   close(): Promise<void>;
+  /** For steps that fetch what their inputs name. */
+  readonly fetch: FetchFromWeb;
 }
 
 /** Why a source, or one object of it, could not be had. `bad_input` is final; `external` and `timeout` are tried again. */

@@ -3,6 +3,7 @@ import type { CollectedSource } from "@filemill/contract/source.ts";
 import type { Source, Sources } from "../../jobs/sources/source.ts";
 import { openDialers } from "./dialers.ts";
 import { azureSource } from "./azure.ts";
+import { fetchToFile } from "./fetch-to-file.ts";
 import { folderSource } from "./folder.ts";
 import { s3Source } from "./s3.ts";
 import type { SourceContext, SourcesOptions } from "./source-context.ts";
@@ -19,6 +20,11 @@ export function createSources(options: SourcesOptions): Sources {
     async open({ tenantId, jobId, spec }) {
       const source = await openKind({ ...options, tenantId, jobId, dialers }, spec);
       return { ...source, collect: (reference, given) => fetches.execute(() => source.collect(reference, given), given.signal) };
+    },
+    fetch: (request) => {
+      const maxBytes = Math.min(request.maxBytes, options.maxFileBytes);
+      const inTurn = <T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> => fetches.execute(work, signal);
+      return fetchToFile({ dialer: dialers.open, inTurn }, { ...request, maxBytes });
     },
     close: () => dialers.close(),
   };

@@ -1,13 +1,11 @@
-import contentDisposition from "content-disposition";
 import { decodeId } from "@filemill/contract/ids.ts";
 import type { UrlsSource } from "@filemill/contract/source.ts";
 import { MAX_PAGE, SourceError, type Source, type SourceInput, type SourceReference } from "../../jobs/sources/source.ts";
-import { FetchError } from "../../net/fetch-error.ts";
-import type { Fetched } from "../../net/dialer.ts";
-import { nameOfUrl, objectName } from "./object-name.ts";
+import { nameOfUrl } from "./object-name.ts";
 import type { SourceContext } from "./source-context.ts";
 import { storeObject, type FetchLimits, type OpenedObject } from "./store-object.ts";
 import { readUrlList } from "./url-list.ts";
+import { nameOf, refusalOf, toSourceError } from "./web-answer.ts";
 
 /** A list of URLs, in the order or a stored file. One that can't be had ends its own item and no other. */
 export function urlsSource(context: SourceContext<UrlsSource>): Source {
@@ -84,50 +82,6 @@ async function openUrl(
 function conditions({ etag, modifiedAt }: NonNullable<SourceReference["known"]>): Record<string, string> {
   if (etag !== null) return { "if-none-match": etag };
   return modifiedAt === null ? {} : { "if-modified-since": modifiedAt.toUTCString() };
-}
-
-function refusalOf({ status, headers }: Fetched): SourceError | undefined {
-  if (status === 200 && (headers["content-encoding"] ?? "identity") === "identity") return undefined;
-  if (status === 200) {
-    const message = `The server sends it in the encoding ${headers["content-encoding"]}, although it was asked not to.`;
-    return new SourceError("source_refused", "bad_input", message);
-  }
-  if (status === 404 || status === 410)
-    return new SourceError("source_missing", "bad_input", `The server answered ${status}: it is not there.`);
-  if (status === 401 || status === 403)
-    return new SourceError("source_denied", "bad_input", `The server answered ${status}: it is not for everybody.`);
-  if (status >= 500 || [408, 425, 429].includes(status)) {
-    return new SourceError("source_unavailable", "external", `The server answered ${status}.`);
-  }
-  return new SourceError("source_denied", "bad_input", `The server answered ${status} where 200 was expected.`);
-}
-
-const FROM_FETCH = {
-  refused: ["source_refused", "bad_input"],
-  bad_redirect: ["source_refused", "bad_input"],
-  too_large: ["limit_exceeded", "bad_input"],
-  unresolvable: ["source_unavailable", "external"],
-  unreachable: ["source_unavailable", "external"],
-  timeout: ["timeout", "timeout"],
-} as const;
-
-function toSourceError(error: unknown): unknown {
-  if (!(error instanceof FetchError)) return error;
-  const [code, failureClass] = FROM_FETCH[error.code];
-  return new SourceError(code, failureClass, error.message, { cause: error });
-}
-
-function nameOf({ url, headers }: Fetched): string {
-  const disposition = headers["content-disposition"];
-  if (disposition !== undefined) {
-    try {
-      const { filename } = contentDisposition.parse(disposition).parameters;
-      if (typeof filename === "string" && filename !== "") return objectName(filename);
-    } catch {
-      // As if it had not come.
-    }
-  }
-  return nameOfUrl(url);
 }
 
 function dateOf(text: string | undefined): Date | undefined {
