@@ -26,11 +26,11 @@ import { createMetrics } from "../src/telemetry/metrics.ts";
 import { bootstrap } from "../src/tenants/bootstrap.ts";
 import { openKeys } from "./open-keys.ts";
 import { openQuotas } from "../src/tenants/quotas.ts";
-import { runProcess, StartError, tellReady } from "./run-process.ts";
+import { resizeAtParent, runProcess, StartError, tellReady } from "./run-process.ts";
 
 /** The API: one of any number of equal processes in front of one database. */
 const STOP_WITHIN_MS = 10_000;
-/** Connections to the database of one API process; the embedded one has 100 for all. */
+/** Connections to the database of one API process; the embedded one has 200 for all. */
 const CONNECTIONS = 20;
 /** The API of a killed `npm start` lets go of the port when it has noticed. */
 const PORT_PATIENCE_MS = 4_000;
@@ -115,6 +115,7 @@ await runProcess(
       quotas,
       reads,
       stores,
+      workers: { most: config.workers.most, resize: resizeAtParent() },
       announce: (lanes) => {
         for (const lane of lanes) notifier.notify(READY_CHANNEL, lane);
       },

@@ -9,6 +9,9 @@ const EXPLAINED = new Set(["ConfigError", "EmbeddedError", "MigrationError", "Ca
 /** Were we started by `npm start` or another of our processes, to live no longer than that? */
 export const UNDER_PARENT = process.send !== undefined;
 
+/** It only supervises: one that takes longer is about to end. */
+const PARENT_ANSWERS_MS = 5_000;
+
 /** Why a process can't start; the message says what to do. */
 export class StartError extends Error {
   constructor(message: string) {
@@ -85,6 +88,35 @@ export function answerMeasure(render: (labels: Readonly<Record<string, string>>)
     const answer = (text: string) => send({ type: "measured", question: message.question, text });
     render(message.labels).then(answer, () => answer(""));
   });
+}
+
+/** When the parent has no more work for this process: `drain` ends what has begun, then the process stops as by SIGTERM. */
+export function answerDrain(drain: () => Promise<void>): void {
+  process.on("message", (message) => {
+    if (isToChild(message) && message.type === "drain") void drain().finally(() => process.kill(process.pid, "SIGTERM"));
+  });
+}
+
+/** Has the parent run so many workers, and gives how many there were; undefined where no parent answers. */
+export function resizeAtParent(): ((count: number) => Promise<number | undefined>) | undefined {
+  if (!UNDER_PARENT) return undefined;
+  let asked = 0;
+  return (count) => {
+    const question = asked++;
+    return new Promise((resolve) => {
+      const answer = (was: number | undefined) => {
+        clearTimeout(timer);
+        process.off("message", listen);
+        resolve(was);
+      };
+      const listen = (message: unknown) => {
+        if (isToChild(message) && message.type === "resized" && message.question === question) answer(message.was);
+      };
+      const timer = setTimeout(answer, PARENT_ANSWERS_MS, undefined);
+      process.on("message", listen);
+      send({ type: "resize", question, count });
+    });
+  };
 }
 
 /** The parent takes a process that does not answer for one that hangs. */

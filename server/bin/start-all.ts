@@ -2,10 +2,11 @@ import type { Logger } from "pino";
 import { compileCacheIn } from "../src/compile-cache-folder.ts";
 import { readConfig, type Config } from "../src/config.ts";
 import type { Shutdown } from "../src/shutdown.ts";
-import { supervise, type SupervisedChild } from "../src/supervisor.ts";
+import { supervise, type ChildOptions, type SupervisedChild } from "../src/supervisor.ts";
 import { openLog } from "../src/telemetry/log.ts";
 import { mergeMetrics } from "../src/telemetry/merge-metrics.ts";
 import { serveMetrics } from "../src/telemetry/serve-metrics.ts";
+import { manageWorkers, type WorkerManager } from "../src/worker/manager.ts";
 import { runProcess, StartError } from "./run-process.ts";
 import { prepareDatabase } from "./start-database.ts";
 import { addressOf, summary } from "./summary.ts";
@@ -29,25 +30,27 @@ await runProcess(
     let port = config.http.port;
     const prepared = prepareDatabase(config, { log, shutdown, address: addressOf(config, port) });
     prepared.catch(() => undefined); // Thrown where it is awaited.
-    const run = (name: string, file: string): SupervisedChild => {
+    const run = (name: string, file: string, options: Pick<ChildOptions, "onResize"> = {}): SupervisedChild => {
       const child = supervise({
+        ...options,
         name,
         module: new URL(file, import.meta.url),
         environment: environmentFor(config),
         settings: async () => ({ FILEMILL_DATABASE_URL: (await prepared).databaseUrl, FILEMILL_PORT: String(port) }),
         log,
       });
-      process.on("exit", () => child.killNow());
       return child;
     };
 
-    const api = run("API", "./api.ts");
+    const api = run("API", "./api.ts", { onResize: (count) => workers.resize(count) });
+    process.on("exit", () => api.killNow());
     shutdown.add("the API", () => api.stop(API_STOP_MS));
-    const workers = Array.from({ length: config.workers.count }, (_unused, index) => run(`worker ${index + 1}`, "./worker.ts"));
-    shutdown.add("the workers", async () => void (await Promise.all(workers.map((worker) => worker.stop(WORKERS_STOP_MS)))));
+    const workers = manageWorkers({ count: config.workers.count, start: (name) => run(name, "./worker.ts"), log });
+    process.on("exit", () => workers.killNow());
+    shutdown.add("the workers", () => workers.stop(WORKERS_STOP_MS));
     const metricsPort = await serveWorkersMetrics(workers, { config, log, shutdown });
     const { key, setAddress } = await prepared;
-    const [{ port: taken }, ...notes] = await Promise.all([api.ready, ...workers.map((worker) => worker.ready)]);
+    const [{ port: taken }, ...notes] = await Promise.all([api.ready, ...workers.ready]);
     port = taken ?? port;
     const sandbox = notes[0]?.note ?? "bwrap: processors have no network and see only their own files";
     await setAddress(addressOf(config, port));
@@ -68,11 +71,11 @@ function environmentFor(config: Config): NodeJS.ProcessEnv {
 
 /** The port, or undefined where another program has it and nobody asked for that very port. */
 async function serveWorkersMetrics(
-  workers: readonly SupervisedChild[],
+  workers: WorkerManager,
   { config, log, shutdown }: { config: Config; log: Logger; shutdown: Shutdown },
 ): Promise<number | undefined> {
   const { metricsPort, metricsPortChosen } = config.telemetry;
-  const render = async () => mergeMetrics(await Promise.all(workers.map((worker, index) => worker.measure({ worker: String(index + 1) }))));
+  const render = async () => mergeMetrics(await workers.measure());
   try {
     const server = await serveMetrics({ contentType: METRICS_TYPE, render }, metricsPort);
     shutdown.add("the metrics server", () => server.close());

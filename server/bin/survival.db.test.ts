@@ -65,6 +65,24 @@ test("a killed worker is replaced, and the next job is done", async () => {
   await runJob();
 });
 
+test("workers are added and let go while it runs, as an operator says", async () => {
+  const workers = async () =>
+    (await processesOn(dataFolder)).filter(({ command }) => command.includes("bin/worker.ts")).map(({ pid }) => pid);
+  const resize = async (count: number) => {
+    const init = { method: "PUT", body: JSON.stringify({ count }), headers: { "content-type": "application/json" } };
+    const answer = await ask(where(), "/api/v1/admin/workers", init);
+    return { status: answer.status, body: await answer.json() };
+  };
+  const [first] = await workers();
+  expect(await resize(2)).toEqual({ status: 200, body: { count: 2, was: 1 } });
+  expect(await resize(0)).toEqual({ status: 200, body: { count: 0, was: 2 } });
+  await expect.poll(workers, { timeout: 20_000 }).toEqual([]);
+  expect(await resize(1)).toEqual({ status: 200, body: { count: 1, was: 0 } });
+  await runJob();
+  expect(await workers()).toEqual([expect.any(Number)]);
+  expect(await workers()).not.toEqual([first]);
+});
+
 test("while the database is silent the API says that it isn't ready", async () => {
   expect(await isReady()).toBe(200);
   const { thaw } = await freezeDatabase();

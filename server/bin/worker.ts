@@ -16,7 +16,7 @@ import { detectSandbox } from "../src/worker/host/sandbox.ts";
 import { startWorker, type WorkerObserver } from "../src/worker/loop.ts";
 import { openKeys } from "./open-keys.ts";
 import { openSources } from "./open-sources.ts";
-import { answerMeasure, runProcess, StartError, tellReady, UNDER_PARENT } from "./run-process.ts";
+import { answerDrain, answerMeasure, runProcess, StartError, tellReady, UNDER_PARENT } from "./run-process.ts";
 
 /** A worker: one of any number of equal processes that claim tasks of the same database. */
 
@@ -26,6 +26,8 @@ import { answerMeasure, runProcess, StartError, tellReady, UNDER_PARENT } from "
  */
 const GRACE_MS = UNDER_PARENT ? 500 : 20_000;
 const STOP_WITHIN_MS = GRACE_MS + 5_000;
+/** A worker that its parent has no more work for: longer than the parent waits, which then kills it. */
+const LEISURE_MS = 24 * 3_600_000;
 const CONNECTIONS = 10;
 
 await runProcess(
@@ -82,6 +84,7 @@ await runProcess(
       observe: observer(metrics),
     });
     shutdown.add("the worker", () => worker.drain(GRACE_MS));
+    if (UNDER_PARENT) answerDrain(() => worker.drain(LEISURE_MS));
     log.info({ worker: worker.id, lanes, slots, sandbox: sandbox.mode }, "the worker takes tasks");
     tellReady(
       sandbox.mode === "none" ? { note: `none (${sandbox.reason}); processors run in processes that are limited, not isolated` } : {},

@@ -91,8 +91,10 @@ export interface BulkConfig {
 }
 
 export interface WorkersConfig {
-  /** Worker processes that `npm start` runs. */
+  /** Worker processes that `npm start` runs at first. */
   readonly count: number;
+  /** And how many it may be asked for while it runs. */
+  readonly most: number;
   /** Tasks at once in each. */
   readonly slots: number;
   readonly lanes: readonly string[];
@@ -208,6 +210,7 @@ function readWorkers(reader: Reader, { production, machine }: { production: bool
   const count = reader.number("FILEMILL_WORKERS", { least: 0, most: 256 }) ?? 2;
   return {
     count,
+    most: reader.number("FILEMILL_MAX_WORKERS", { least: Math.max(1, count), most: 256 }) ?? Math.max(16, count),
     slots: reader.number("FILEMILL_WORKER_SLOTS", { least: 1, most: 256 }) ?? Math.max(1, Math.ceil(machine.cores / Math.max(1, count))),
     lanes: reader.list("FILEMILL_LANES", lane) ?? ["default", "heavy"],
     extraProcessors: reader.list("FILEMILL_EXTRA_PROCESSORS", modulePath) ?? [],

@@ -87,3 +87,33 @@ test("a child that ignores SIGTERM is killed when its time is over", async () =>
   await child.stop(100);
   expect(await liveProcess(pid)).toBeUndefined();
 });
+
+test("a child that drains goes on until it is done, is not started again, and hurries when it is stopped", async () => {
+  const { child, lines } = start("busy");
+  await child.ready;
+  const pid = child.pid() ?? 0;
+  let gone = false;
+  const drained = child.drain(60_000).then(() => (gone = true));
+  // Answered behind the drain, by its end: the child took the one before the other.
+  expect(await child.measure({})).toBe("");
+  await drained;
+  expect(gone).toBe(true);
+  expect(await liveProcess(pid)).toBeUndefined();
+  expect(lines).toEqual([]);
+
+  const second = start("busy").child;
+  await second.ready;
+  const drain = second.drain(60_000);
+  expect(second.pid()).toBeTypeOf("number");
+  await second.stop(10_000);
+  await drain;
+  expect(second.pid()).toBeUndefined();
+});
+
+test("a drain that takes too long is cut off", async () => {
+  const { child } = start("busy");
+  await child.ready;
+  const pid = child.pid() ?? 0;
+  await child.drain(100);
+  expect(await liveProcess(pid)).toBeUndefined();
+});

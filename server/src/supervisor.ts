@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from "node:child_process";
 import type { Logger } from "pino";
 import { UNANSWERED, watchForHang, type HangWatch } from "./hang-watch.ts";
-import { AWAIT_SETTINGS, isFromChild, type ReadyMessage, type ToChild } from "./supervisor-messages.ts";
+import { AWAIT_SETTINGS, isFromChild, type FromChild, type ReadyMessage, type ToChild } from "./supervisor-messages.ts";
 
 export interface ChildOptions {
   /** For the log, such as `API` or `worker 1`. */
@@ -18,6 +18,8 @@ export interface ChildOptions {
   readonly firstPauseMs?: number;
   /** How often a child that serves is asked whether its event loop turns; 10 s unless told. */
   readonly pingMs?: number;
+  /** The child asks for so many workers; gives how many there were. */
+  readonly onResize?: (count: number) => number;
 }
 
 export interface SupervisedChild {
@@ -28,8 +30,10 @@ export interface SupervisedChild {
   readonly pid: () => number | undefined;
   /** What the child has measured, as text for Prometheus with these labels on every line; empty where it gives no answer. */
   measure(labels: Readonly<Record<string, string>>): Promise<string>;
-  /** SIGTERM, then SIGKILL when the time is over; resolves when the process is gone. Idempotent. */
+  /** SIGTERM, then SIGKILL when the time is over; resolves when the process is gone. Idempotent, and hurries a drain. */
   stop(timeoutMs: number): Promise<void>;
+  /** Has the process end what it has begun, and then end itself; SIGKILL when the time is over. Resolves when it is gone. */
+  drain(timeoutMs: number): Promise<void>;
   /** SIGKILL without waiting: for a process that is itself about to end. */
   killNow(): void;
 }
@@ -64,7 +68,12 @@ export function supervise(options: ChildOptions): SupervisedChild {
   let restart: NodeJS.Timeout | undefined;
   let failures = 0;
   let everReady = false;
-  let stopping: Promise<void> | undefined;
+  /** Does the process that runs now serve? */
+  let serves = false;
+  /** It is to end for good: by itself, by SIGTERM, or by SIGKILL when this comes due. */
+  let stopping: "drain" | "stop" | undefined;
+  let overdue: NodeJS.Timeout | undefined;
+  const gone = Promise.withResolvers<void>();
 
   function start(): void {
     const startedAt = performance.now();
@@ -83,7 +92,9 @@ export function supervise(options: ChildOptions): SupervisedChild {
       if (!isFromChild(message)) return;
       if (message.type === "measured") return questions.get(message.question)?.(message.text);
       if (message.type === "pong") return watch?.answered();
+      if (message.type === "resize") return answerResize(current, message);
       everReady = true;
+      serves = true;
       doublings = DOUBLINGS.served;
       if (!stopping) watch ??= watchForHang({ everyMs: pingMs, ask: () => tell(current, { type: "ping" }), onHang: () => kill(current) });
       ready.resolve(message);
@@ -91,9 +102,10 @@ export function supervise(options: ChildOptions): SupervisedChild {
     current.on("error", (error) => log.error({ child: name, err: error }, "a process could not be started or reached"));
     current.on("exit", (code, signal) => {
       child = undefined;
+      serves = false;
       unwatch();
       for (const answer of questions.values()) answer("");
-      if (stopping) return;
+      if (stopping) return end();
       const how = signal ?? `code ${code}`;
       if (!everReady) return ready.reject(new Error(`The ${name} process ended before it was ready (${how}).`));
       failures = performance.now() - startedAt > HEALTHY_MS ? 0 : failures + 1;
@@ -109,6 +121,36 @@ export function supervise(options: ChildOptions): SupervisedChild {
     hanging.kill("SIGKILL");
   }
 
+  function answerResize(asking: ChildProcess, { question, count }: Extract<FromChild, { type: "resize" }>): void {
+    if (stopping || !options.onResize) return;
+    tell(asking, { type: "resized", question, was: options.onResize(count) });
+  }
+
+  function end(): void {
+    clearTimeout(overdue);
+    gone.resolve();
+  }
+
+  /** A child that does not serve yet has nothing to drain. */
+  function stopBy(how: "drain" | "stop", timeoutMs: number): Promise<void> {
+    if (stopping === "stop" || stopping === how) return gone.promise;
+    stopping = how;
+    clearTimeout(restart);
+    const current = child;
+    if (!current) {
+      end();
+      return gone.promise;
+    }
+    clearTimeout(overdue);
+    overdue = setTimeout(() => current.kill("SIGKILL"), timeoutMs);
+    if (how === "drain" && serves) tell(current, { type: "drain" });
+    else {
+      unwatch();
+      current.kill("SIGTERM");
+    }
+    return gone.promise;
+  }
+
   function unwatch(): void {
     watch?.stop();
     watch = undefined;
@@ -121,7 +163,7 @@ export function supervise(options: ChildOptions): SupervisedChild {
     pid: () => child?.pid,
     measure(labels) {
       const current = child;
-      if (!current?.connected || stopping) return Promise.resolve("");
+      if (!current?.connected || stopping === "stop") return Promise.resolve("");
       const question = asked++;
       return new Promise((resolve) => {
         const answer = (text: string) => {
@@ -134,17 +176,14 @@ export function supervise(options: ChildOptions): SupervisedChild {
         tell(current, { type: "measure", question, labels });
       });
     },
-    stop(timeoutMs) {
-      clearTimeout(restart);
-      unwatch();
-      stopping ??= child ? end(child, timeoutMs) : Promise.resolve();
-      return stopping;
-    },
+    stop: (timeoutMs) => stopBy("stop", timeoutMs),
+    drain: (timeoutMs) => stopBy("drain", timeoutMs),
     killNow() {
       clearTimeout(restart);
       unwatch();
-      stopping ??= Promise.resolve();
+      stopping = "stop";
       child?.kill("SIGKILL");
+      if (!child) end();
     },
   };
 }
@@ -152,12 +191,4 @@ export function supervise(options: ChildOptions): SupervisedChild {
 /** A child that is about to end takes no message any more; its exit is told apart. */
 function tell(child: ChildProcess, message: ToChild): void {
   if (child.connected) child.send(message, () => undefined);
-}
-
-async function end(child: ChildProcess, timeoutMs: number): Promise<void> {
-  const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
-  child.kill("SIGTERM");
-  await gone;
-  clearTimeout(timer);
 }

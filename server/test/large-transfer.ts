@@ -41,6 +41,7 @@ const app = await buildApp({
   quotas: openQuotas({ database, log }),
   reads: openReadNotes({ database, log }),
   stores: createObjectStores([{ store }]),
+  workers: { most: 0 },
   announce: () => {},
 });
 process.send?.({ url: await app.listen({ host: "127.0.0.1", port: 0 }) });

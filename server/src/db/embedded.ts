@@ -42,14 +42,14 @@ export interface EmbeddedOptions {
 const DATABASE = "filemill";
 /**
  * Durable as PostgreSQL is by default, said aloud because everything rests on it. The sizes suit one machine that also
- * runs the workers: 100 connections serve an API process of 20 and workers of 10.
+ * runs the workers: 200 connections serve an API process of 20 and 16 workers of 10.
  */
 const SETTINGS = {
   fsync: "on",
   synchronous_commit: "on",
   full_page_writes: "on",
   shared_buffers: "256MB",
-  max_connections: "100",
+  max_connections: "200",
   // A peer that went away without a word (a container that was cut off) frees its backend within half a minute, with its
   // locks. The limits of each transaction (db/database.ts) hold beside them, and on servers of others too.
   tcp_keepalives_idle: "10",

@@ -34,8 +34,17 @@ export interface Services {
   readonly reads: ReadNotes;
   /** Where files are moved between storage classes. */
   readonly stores: Pick<ObjectStores, "named">;
+  readonly workers: WorkerPool;
   /** Tells dispatch, after the commit, that these lanes have ready tasks. Never fails; a lost call only costs time. */
   readonly announce: (lanes: Iterable<string>) => void;
+}
+
+/** The worker processes beside this one. */
+export interface WorkerPool {
+  /** How many may be asked for. */
+  readonly most: number;
+  /** Gives how many there were to be before, or undefined where who runs them does not answer. Left out: somebody else runs them. */
+  readonly resize?: ((count: number) => Promise<number | undefined>) | undefined;
 }
 
 export interface UploadLimits {

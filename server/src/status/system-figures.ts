@@ -51,7 +51,7 @@ export interface WorkerRow {
   readonly pid: number;
   readonly lanes: readonly string[];
   readonly slots: number;
-  readonly status: string;
+  readonly status: "up" | "draining" | "gone" | "lost";
   readonly startedAt: Date;
   readonly seenAt: Date;
   readonly runningTasks: number;

@@ -4,6 +4,7 @@ import { openEngine } from "../../test/engine/engine.ts";
 import { openPlatform, type Platform } from "../../test/engine/platform.ts";
 import { sql } from "../db/sql.ts";
 import { cancelJob } from "../jobs/cancel.ts";
+import type { HostPool } from "./host/pool.ts";
 
 let clone: ClonedDatabase;
 let platform: Platform;
@@ -88,5 +89,43 @@ describe("a worker with real step hosts", () => {
     await expect.poll(() => platform.hosts.hosts().filter((host) => host.isBusy).length, { timeout: 5_000, interval: 20 }).toBe(0);
     expect(performance.now() - started).toBeLessThan(2_000);
     expect(await platform.ended(jobId)).toBe("cancelled");
+  });
+
+  test("a worker that drains takes nothing new and ends what it has begun; a shorter drain cuts that off without an attempt", async () => {
+    const leaving = await cloneDatabase();
+    const other = await openPlatform(leaving.database);
+    try {
+      const tenant = await openEngine(leaving.database).tenant();
+      const sleepy = await other.put(tenant, "sleepy.txt", "sleepy");
+      const sleep = (ms: number) => other.submit(tenant, { steps: { sleep: { use: "demo.sleep", with: { ms } } } }, [sleepy]);
+      let begun = 0;
+      // Handed back at once is what waits for a host; only the pool says when one has begun.
+      const hosts: HostPool = {
+        ...other.hosts,
+        run: (tenantId, run, options) => other.hosts.run(tenantId, run, { ...options, onBegun: () => (options.onBegun?.(), (begun += 1)) }),
+      };
+      const first = await other.worker({ hosts });
+      const short = await sleep(1_000);
+      await expect.poll(() => begun, { timeout: 20_000 }).toBe(1);
+      const drained = first.drain(60_000);
+      const long = await sleep(60_000);
+      await drained;
+      expect(await other.ended(short)).toBe("completed");
+      const tasksOf = (job: string) =>
+        leaving.database.asSystem((transaction) =>
+          transaction.query(sql`SELECT status, attempts, losses FROM tasks WHERE job_id = ${job}::uuid`),
+        );
+      expect(await tasksOf(long)).toEqual([{ status: "ready", attempts: 0, losses: 0 }]);
+
+      const second = await other.worker({ hosts });
+      await expect.poll(() => begun, { timeout: 20_000 }).toBe(2);
+      const slow = second.drain(60_000);
+      await second.drain(0);
+      await slow;
+      expect(await tasksOf(long)).toEqual([{ status: "ready", attempts: 0, losses: 0 }]);
+    } finally {
+      await other.close();
+      await leaving.close();
+    }
   });
 });

@@ -76,7 +76,7 @@ export interface Worker {
   readonly id: string;
   /**
    * Stops claiming, hands back at once what has not started, lets running tasks end for up to `graceMs`, then stops them
-   * and hands them back as well. Idempotent.
+   * and hands them back as well. Asked again, it is the same drain, with the shorter grace.
    */
   drain(graceMs: number): Promise<void>;
 }
@@ -231,7 +231,22 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
 
   const claiming = claimForever();
 
-  async function drain(graceMs: number): Promise<void> {
+  /** When running tasks are stopped; a later drain may only bring it forward. */
+  let graceEndsAt = Infinity;
+  let grace: NodeJS.Timeout | undefined;
+  const lastWait = new AbortController();
+
+  function endGraceIn(graceMs: number): void {
+    if (performance.now() + graceMs >= graceEndsAt) return;
+    graceEndsAt = performance.now() + graceMs;
+    clearTimeout(grace);
+    grace = setTimeout(() => {
+      for (const task of running.values()) task.giveUp.abort("drain");
+      setTimeout(() => lastWait.abort(), LAST_WAIT_MS).unref();
+    }, graceMs);
+  }
+
+  async function drain(): Promise<void> {
     stopClaiming.abort();
     placeFreed.resolve();
     for (const task of running.values()) if (!task.isStarted) task.giveUp.abort("drain");
@@ -239,15 +254,11 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     for (const task of running.values()) if (!task.isStarted) task.giveUp.abort("drain");
     await setWorkerStatus(database, id, "draining").catch(warn("the worker could not report that it drains"));
     const all = () => Promise.all([...running.values()].map((task) => task.ended));
-    const grace = setTimeout(() => {
-      for (const task of running.values()) task.giveUp.abort("drain");
-    }, graceMs);
-    const lastWait = AbortSignal.timeout(graceMs + LAST_WAIT_MS);
-    await Promise.all([all(), committer.close(lastWait)]);
-    clearTimeout(grace);
+    await Promise.all([all(), committer.close(lastWait.signal)]);
     clearInterval(touching);
     await recovery.close();
-    await committer.close(lastWait);
+    await committer.close(lastWait.signal);
+    clearTimeout(grace);
     leases.close();
     await quotas.close();
     await cancellations?.close();
@@ -261,7 +272,8 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   return {
     id,
     drain(graceMs) {
-      draining ??= drain(graceMs);
+      endGraceIn(graceMs);
+      draining ??= drain();
       return draining;
     },
   };

@@ -1,35 +1,15 @@
 import { encodeId } from "@filemill/contract/ids.ts";
+import { AdminMetrics, WorkerCount, WorkerResource, WorkersResized } from "@filemill/contract/workers.ts";
 import type { FastifyPluginAsync } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
+import { Problem } from "../../errors.ts";
+import { appendAudit } from "../../record/audit.ts";
 import { readSystemFigures, readWorkers, type SystemFigures, type WorkerRow } from "../../status/system-figures.ts";
-import type { Services } from "../services.ts";
-
-const AdminMetrics = z.object({
-  system: z.object({
-    active_workers: z.int(),
-    queued_jobs: z.int(),
-    processing_throughput: z.number().describe("items a second, over the last minute"),
-    error_rate: z.number().describe("dead tasks among those that ended in the last hour, 0–1"),
-  }),
-  storage: z.object({ total_files: z.int(), total_size_gb: z.number(), storage_cost_hour: z.number().describe("0: no prices are set") }),
-  users: z.object({ active_tenants: z.int(), total_users: z.int() }),
-});
-
-const WorkerResource = z.object({
-  id: z.string(),
-  host: z.string(),
-  pid: z.int(),
-  lanes: z.array(z.string()),
-  slots: z.int(),
-  running_tasks: z.int(),
-  status: z.string(),
-  started_at: z.string(),
-  seen_at: z.string(),
-});
+import type { Services, WorkerPool } from "../services.ts";
 
 /** What operators see of the whole installation: over all tenants, so that no tenant's own key may. */
-export function adminRoutes({ database }: Services): FastifyPluginAsync {
+export function adminRoutes({ database, workers }: Services): FastifyPluginAsync {
   return async (plain) => {
     const app = plain.withTypeProvider<ZodTypeProvider>();
 
@@ -54,7 +34,48 @@ export function adminRoutes({ database }: Services): FastifyPluginAsync {
       },
       async () => ({ data: (await readWorkers(database)).map(workerResource) }),
     );
+
+    app.put(
+      "/admin/workers",
+      {
+        config: { role: "operator" },
+        schema: {
+          summary: "Say how many worker processes this machine runs",
+          description:
+            "For a platform that `npm start` runs, until it is stopped. Missing ones are started; those that are too many take nothing " +
+            "new, and end when what they have begun is done. Workers that something else starts answer 409.",
+          tags: ["admin"],
+          body: WorkerCount,
+          response: { 200: WorkersResized },
+        },
+      },
+      async (request) => {
+        const { count } = request.body;
+        const { tenantId, actor } = request.principal;
+        const was = await resize(workers, count);
+        const detail = { count, was };
+        await database.asSystem((transaction) =>
+          appendAudit(transaction, { tenantId, actor, action: "workers.resize", object: "workers", detail }),
+        );
+        return detail;
+      },
+    );
   };
+}
+
+async function resize({ most, resize: ask }: WorkerPool, count: number): Promise<number> {
+  if (count > most) {
+    const message = `must be at most ${most}; FILEMILL_MAX_WORKERS allows more`;
+    throw new Problem("validation_failed", `So many workers are not allowed: count ${message}.`, {
+      issues: [{ pointer: "/count", message }],
+    });
+  }
+  if (!ask)
+    throw new Problem("conflict", "These workers are started by something else, such as an autoscaler: say there how many there shall be.");
+  const was = await ask(count);
+  if (was === undefined)
+    throw new Problem("unavailable", "The process that runs the workers does not answer; it may be about to end. Try again.");
+  return was;
 }
 
 const BYTES_PER_GB = 1e9;

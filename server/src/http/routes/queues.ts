@@ -1,6 +1,7 @@
 import { Page } from "@filemill/contract/files.ts";
 import { decodeId } from "@filemill/contract/ids.ts";
 import { TaskResource } from "@filemill/contract/jobs.ts";
+import { LaneBacklog } from "@filemill/contract/workers.ts";
 import { Timestamp } from "@filemill/contract/timestamp.ts";
 import type { FastifyPluginAsync } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
@@ -12,7 +13,6 @@ import { decodePlace, encodePlace } from "../place-cursor.ts";
 import { jobId } from "../job-id.ts";
 import type { Services } from "../services.ts";
 
-const Lane = z.object({ lane: z.string(), ready: z.int(), running: z.int() });
 const DeadQuery = z.object({
   lane: z.string().optional(),
   cursor: z.string().optional(),
@@ -36,7 +36,7 @@ export function queuesRoutes(services: Services): FastifyPluginAsync {
         schema: {
           summary: "Ready and running tasks a lane",
           tags: ["admin"],
-          response: { 200: z.object({ data: z.array(Lane), next_cursor: z.null() }) },
+          response: { 200: z.object({ data: z.array(LaneBacklog), next_cursor: z.null() }) },
         },
       },
       async () => ({ data: await laneBacklog(database), next_cursor: null }),
@@ -50,7 +50,7 @@ export function queuesRoutes(services: Services): FastifyPluginAsync {
           summary: "Ready and running tasks of one lane; 0 where it has none",
           tags: ["admin"],
           params: z.object({ lane: z.string() }),
-          response: { 200: Lane },
+          response: { 200: LaneBacklog },
         },
       },
       async (request) => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestApp, type TestApp } from "../../../test/test-app.ts";
+import { answerOf, startTestApp, type TestApp } from "../../../test/test-app.ts";
 
 let running: TestApp;
 
@@ -34,6 +34,22 @@ test("health and readiness answer without a key; metrics and figures only to an 
   expect(await (await operator.fetch("/admin/workers")).json()).toEqual({ data: [] });
   const metrics = await fetch(`${running.url}/metrics`, { headers: { authorization: `Bearer ${operator.key}` } });
   expect(await metrics.text()).toContain('filemill_http_request_seconds_count{method="GET",route="/api/v1/admin/metrics",status="403"} 1');
+});
+
+test("the number of workers is said by operators, within its limits, and where somebody here runs them", async () => {
+  const put = async (role: "admin" | "operator", count: unknown) => {
+    const init = { method: "PUT", body: JSON.stringify({ count }), headers: { "content-type": "application/json" } };
+    const answer = await (await running.tenant(role)).fetch("/admin/workers", init);
+    return { status: answer.status, body: await answerOf(answer) };
+  };
+  expect(await put("admin", 1)).toMatchObject({ status: 403 });
+  for (const count of [-1, 1.5, "2", null])
+    expect(await put("operator", count)).toMatchObject({ status: 400, body: { code: "validation_failed" } });
+  expect(await put("operator", 17)).toMatchObject({
+    status: 400,
+    body: { issues: [{ pointer: "/count", message: "must be at most 16; FILEMILL_MAX_WORKERS allows more" }] },
+  });
+  expect(await put("operator", 2)).toMatchObject({ status: 409, body: { detail: expect.stringContaining("started by something else") } });
 });
 
 test("a store that takes nothing makes it not ready, and says which", async () => {
