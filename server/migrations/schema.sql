@@ -243,6 +243,19 @@ table item_exceptions
   grant delete, insert, select to filemill_app
   grant delete, insert, select, update to filemill_system
 
+table job_holds
+  job_id uuid not null
+  tenant_id uuid not null
+  worker_id uuid not null
+  held_until timestamp with time zone not null
+  taken_at timestamp with time zone not null default now()
+  constraint job_holds_pkey PRIMARY KEY (job_id)
+  owner filemill_owner, row security forced, with fillfactor=50
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant select to filemill_app
+  grant delete, insert, select, update to filemill_system
+
 table job_sources
   job_id uuid not null
   tenant_id uuid not null
@@ -350,6 +363,29 @@ table link_epochs
   policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
   grant insert, select to filemill_app
   grant delete, select to filemill_system
+
+table metric_sources
+  id uuid not null
+  sequence integer not null
+  metrics jsonb not null
+  ended boolean not null default false
+  folded boolean not null default false
+  told_at timestamp with time zone not null default now()
+  constraint metric_sources_pkey PRIMARY KEY (id)
+  owner filemill_owner, with fillfactor=50
+  grant delete, insert, select, update to filemill_system
+
+table metric_totals
+  metric text not null
+  type text not null
+  help text not null
+  name text not null
+  labels text not null
+  value double precision not null
+  constraint metric_totals_pkey PRIMARY KEY (name, labels)
+  constraint metric_totals_type_check CHECK ((type = ANY (ARRAY['counter'::text, 'histogram'::text])))
+  owner filemill_owner, with fillfactor=50
+  grant delete, insert, select, update to filemill_system
 
 table object_keys
   object_id uuid not null
