@@ -1,5 +1,6 @@
 import { encodeId } from "@filemill/contract/ids.ts";
 import type { Metadata } from "@filemill/contract/files.ts";
+import { byteaArray } from "../db/bytea-array.ts";
 import type { Transaction } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import type { StoredContent } from "../storage/stored-content.ts";
@@ -42,7 +43,7 @@ export async function insertFiles(transaction: Transaction, files: readonly Stor
       coalesce(expires_at, now() + coalesce(keep_ms, tenants.retention_seconds * 1000) * interval '1 millisecond')
     FROM unnest(
       ${files.map(({ id }) => id)}::uuid[], ${files.map(({ tenantId }) => tenantId)}::uuid[], ${files.map(({ name }) => name)}::text[],
-      ${files.map(({ sizeBytes }) => sizeBytes)}::bigint[], ${files.map(({ sha256 }) => sha256)}::bytea[],
+      ${files.map(({ sizeBytes }) => sizeBytes)}::bigint[], ${byteaArray(files.map(({ sha256 }) => sha256))}::bytea[],
       ${files.map(({ mediaType }) => mediaType)}::text[], ${files.map(({ origin }) => origin)}::text[],
       ${files.map(({ jobId }) => jobId ?? null)}::uuid[], ${files.map(({ step }) => step ?? null)}::text[],
       ${files.map(({ metadata }) => JSON.stringify(metadata))}::jsonb[], ${files.map(({ expiresAt }) => expiresAt ?? null)}::timestamptz[],
@@ -90,5 +91,5 @@ async function insertInline(transaction: Transaction, files: readonly StoredFile
     INSERT INTO inline_objects (file_id, tenant_id, content, encoding)
     SELECT * FROM unnest(
       ${inline.map(({ objectId }) => objectId)}::uuid[], ${inline.map(({ tenantId }) => tenantId)}::uuid[],
-      ${inline.map((content) => content.inline)}::bytea[], ${inline.map(({ seal }) => (seal === undefined ? 0 : 1))}::smallint[])`);
+      ${byteaArray(inline.map((content) => content.inline))}::bytea[], ${inline.map(({ seal }) => (seal === undefined ? 0 : 1))}::smallint[])`);
 }

@@ -1,3 +1,4 @@
+import { byteaArray } from "../db/bytea-array.ts";
 import type { Transaction } from "../db/database.ts";
 import { sql, type Statement } from "../db/sql.ts";
 import type { ReadSeal, Seal } from "../storage/stored-content.ts";
@@ -30,7 +31,7 @@ export function insertion(keys: readonly ObjectKey[]): Statement {
     SELECT * FROM unnest(
       ${keys.map(({ objectId }) => objectId)}::uuid[], ${keys.map(({ tenantId }) => tenantId)}::uuid[],
       ${keys.map(({ seal }) => seal.kekId)}::uuid[], ${keys.map(({ seal }) => seal.kekVersion)}::int[],
-      ${keys.map(({ seal }) => seal.wrappedDek)}::bytea[])
+      ${byteaArray(keys.map(({ seal }) => seal.wrappedDek))}::bytea[])
     ON CONFLICT (object_id) DO NOTHING`;
 }
 
