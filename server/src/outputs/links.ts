@@ -75,10 +75,10 @@ export async function openDownloadLink({ database, keys }: LinkServices, token: 
   return manifest.sha256.toString("hex") === claims.version && manifest.sizeBytes === claims.max ? manifest : undefined;
 }
 
-/** Ends all download links to a file. Throws Problem `not_found` where the tenant has no such file, stored or not. */
+/** Ends all download links to a file, quarantined ones too. Throws Problem `not_found` where the tenant has no such file. */
 export async function revokeDownloadLinks(database: Database, { tenantId, fileId, actor }: OwnFile): Promise<void> {
   await database.asTenant(tenantId, async (transaction) => {
-    const [manifest] = await readManifests(transaction, tenantId, [fileId]);
+    const [manifest] = await readManifests(transaction, tenantId, [fileId], ["stored", "quarantined"]);
     if (manifest === undefined || manifest.origin === "intermediate") throw notFound("file", encodeId("file", fileId));
     await revokeLinks(transaction, { tenantId, objectId: fileId, actor }, "file");
   });
