@@ -1,4 +1,5 @@
 import { Problem } from "../errors.ts";
+import { acceptsMediaType } from "../processors/processor.ts";
 
 /** Media types that an installation takes in: `text/csv`, `image/*`. Undefined: every one. */
 export type AllowedTypes = readonly string[] | undefined;
@@ -8,10 +9,10 @@ export type AllowedTypes = readonly string[] | undefined;
  * a header gets a program in where pictures are allowed.
  */
 export function requireAllowedType(mediaType: string, allowed: AllowedTypes): void {
-  if (allowed === undefined || allowed.some((pattern) => fits(mediaType, pattern))) return;
-  throw new Problem("type_not_allowed", `Files of the type ${mediaType} are not taken here; what is: ${allowed.join(", ")}.`);
+  if (isAllowed(mediaType, allowed)) return;
+  throw new Problem("type_not_allowed", `Files of the type ${mediaType} are not taken here; what is: ${allowed?.join(", ")}.`);
 }
 
-function fits(mediaType: string, pattern: string): boolean {
-  return pattern.endsWith("/*") ? mediaType.startsWith(pattern.slice(0, -1)) : mediaType === pattern;
+export function isAllowed(mediaType: string, allowed: AllowedTypes): boolean {
+  return allowed === undefined || acceptsMediaType(allowed, mediaType);
 }

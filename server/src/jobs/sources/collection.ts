@@ -23,7 +23,7 @@ export async function readSourceJob(transaction: Transaction, jobId: string): Pr
 export async function readReferences(transaction: Transaction, task: ClaimedTask): Promise<Map<string, SourceReference>> {
   const rows = await transaction.query<Omit<SourceReference, "known"> & { known: RawKnown | null }>(sql`
     SELECT item.id, item.identity, item.location, item.name, item.size_bytes AS "sizeBytes", item.etag, item.modified_at AS "modifiedAt",
-      (SELECT jsonb_build_object('fileId', source.file_id, 'sizeBytes', source.size_bytes, 'etag', source.etag, 'modifiedAt', source.modified_at)
+      (SELECT jsonb_build_object('fileId', source.file_id, 'sizeBytes', source.size_bytes, 'mediaType', files.media_type, 'etag', source.etag, 'modifiedAt', source.modified_at)
         FROM file_sources source JOIN files ON files.id = source.file_id AND files.status = 'stored'
         WHERE source.tenant_id = ${task.tenantId}::uuid AND source.identity = item.identity
           AND NOT EXISTS (SELECT FROM damaged_files WHERE damaged_files.file_id = source.file_id AND healed_at IS NULL)

@@ -57,6 +57,7 @@ export interface SourceReference extends SourceInput {
 export interface KnownObject {
   readonly fileId: string;
   readonly sizeBytes: number;
+  readonly mediaType: string;
   readonly etag: string | null;
   readonly modifiedAt: Date | null;
 }

@@ -2,7 +2,14 @@ import type { Readable } from "node:stream";
 import { parseDuration, parseSize } from "@filemill/contract/parse-units.ts";
 import type { CollectedSource } from "@filemill/contract/source.ts";
 import { Problem, StorageError } from "../../errors.ts";
-import { SourceError, type CollectedObject, type CollectOptions, type SourceReference } from "../../jobs/sources/source.ts";
+import {
+  SourceError,
+  type CollectedObject,
+  type CollectOptions,
+  type KnownObject,
+  type SourceReference,
+} from "../../jobs/sources/source.ts";
+import { isAllowed } from "../allowed-types.ts";
 import { receiveFile } from "../receive.ts";
 import { displayLocation } from "../../jobs/sources/display-location.ts";
 import type { SourceContext } from "./source-context.ts";
@@ -30,6 +37,11 @@ export interface FetchLimits {
   readonly signal: AbortSignal;
 }
 
+interface Wanted {
+  readonly reference: SourceReference;
+  readonly options: CollectOptions;
+}
+
 const TIMEOUT_MS = 600_000;
 /** A timer takes no more than 2^32 - 1 ms. */
 const MAX_TIMEOUT_MS = 86_400_000;
@@ -40,7 +52,7 @@ const MAX_TIMEOUT_MS = 86_400_000;
  */
 export async function storeObject(
   context: SourceContext<CollectedSource>,
-  wanted: { readonly reference: SourceReference; readonly options: CollectOptions },
+  wanted: Wanted,
   open: (limits: FetchLimits) => Promise<OpenedObject | "unchanged">,
 ): Promise<CollectedObject> {
   const { reference, options } = wanted;
@@ -51,12 +63,19 @@ export async function storeObject(
   const timeoutMs = asked === undefined ? TIMEOUT_MS : Math.min(parseDuration(asked), MAX_TIMEOUT_MS);
   return await inTime(timeoutMs, options.signal, async (signal) => {
     const opened = await open({ maxBytes, signal });
-    if (opened === "unchanged") {
-      if (!reference.known) throw new RangeError("an object can only be unchanged where it is known");
-      return { type: "unchanged", known: reference.known, location };
-    }
+    if (opened === "unchanged") return { type: "unchanged", known: takeKnown(context, wanted), location };
     return { type: "stored", file: await store(context, { reference, opened, maxBytes, signal, location }), location };
   });
+}
+
+/** Another job, under other limits, may have stored what is there. */
+function takeKnown(context: SourceContext<CollectedSource>, { reference, options }: Wanted): KnownObject {
+  const { known } = reference;
+  if (known === undefined) throw new RangeError("an object can only be unchanged where it is known");
+  const maxBytes = maxBytesOf(context, options);
+  if (known.sizeBytes > maxBytes) throw tooLarge(maxBytes);
+  checkMediaType(context, known.mediaType);
+  return known;
 }
 
 interface Storing {
@@ -72,11 +91,11 @@ async function store(context: SourceContext<CollectedSource>, { reference, opene
   // Its failure is told by whoever reads it; an error between two reads must not end the process.
   body.on("error", () => {});
   try {
-    const { contents, tenantId, allowedTypes } = context;
+    const { contents, tenantId } = context;
     const name = opened.name ?? reference.name;
-    const file = await receiveFile(body, { contents, tenantId, name, metadata: {}, maxBytes, allowedTypes, signal });
+    const file = await receiveFile(body, { contents, tenantId, name, metadata: {}, maxBytes, signal });
     try {
-      checkMediaType(context.spec, file.mediaType);
+      checkMediaType(context, file.mediaType);
       checkLength(opened.length, file.sizeBytes);
       await opened.check?.();
     } catch (error) {
@@ -88,7 +107,6 @@ async function store(context: SourceContext<CollectedSource>, { reference, opene
     return { ...file, source: { jobId, kind: spec.kind, identity: reference.identity, location, etag, modifiedAt } };
   } catch (error) {
     if (error instanceof Problem && error.code === "file_too_large") throw tooLarge(maxBytes);
-    if (error instanceof Problem && error.code === "type_not_allowed") throw new SourceError("type_mismatch", "bad_input", error.message);
     throw opened.explain?.(error) ?? error;
   } finally {
     body.destroy();
@@ -112,14 +130,12 @@ function checkLength(length: number | undefined, sizeBytes: number): void {
   throw new SourceError("source_unavailable", "external", `${length} bytes were announced and ${sizeBytes} came.`);
 }
 
-function checkMediaType(spec: CollectedSource, mediaType: string): void {
+/** What the installation takes, and of that what the source does. */
+function checkMediaType({ spec, allowedTypes }: SourceContext<CollectedSource>, mediaType: string): void {
   const accept = spec.limits?.accept;
-  if (accept === undefined || accept.some((pattern) => fits(mediaType, pattern))) return;
-  throw new SourceError("type_mismatch", "bad_input", `Its content is ${mediaType}; the source takes ${accept.join(", ")}.`);
-}
-
-function fits(mediaType: string, pattern: string): boolean {
-  return pattern === "*/*" || pattern === mediaType || (pattern.endsWith("/*") && mediaType.startsWith(pattern.slice(0, -1)));
+  if (isAllowed(mediaType, allowedTypes) && isAllowed(mediaType, accept)) return;
+  const takes = isAllowed(mediaType, accept) ? `this platform takes ${allowedTypes?.join(", ")}` : `the source takes ${accept?.join(", ")}`;
+  throw new SourceError("type_mismatch", "bad_input", `Its content is ${mediaType}; ${takes}.`);
 }
 
 /** Rejects SourceError `timeout` where the work was ended because its time was over. */

@@ -67,7 +67,7 @@ export async function createUpload(services: ResumableServices, creation: Creati
 
 /**
  * So far below the limit, creations need not wait for each other: fewer are under way at once than a database has
- * connections. From there on they take turns, or each would count without the others, and a tenant of 20 came to have 60.
+ * connections. From there on they take turns, or each counts without the others, and a tenant that may have 20 comes to have more.
  */
 const TURNS_BELOW = 1_000;
 
