@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { adminLimits } from "./admin/limits.ts";
 import { adminScrub } from "./admin/scrub.ts";
 import { adminTenants } from "./admin/tenants.ts";
+import { adminWorkers } from "./admin/workers.ts";
 import type { Context } from "./context.ts";
 import { doctor } from "./doctor/doctor.ts";
 import { EXIT_CODES_HELP } from "./exit.ts";
@@ -15,6 +16,7 @@ import { filesPut } from "./files/put.ts";
 import { filesRestore } from "./files/restore.ts";
 import { filesRemove } from "./files/rm.ts";
 import { jobsCancel } from "./jobs/cancel.ts";
+import { jobsRemove } from "./jobs/rm.ts";
 import { jobsList } from "./jobs/list.ts";
 import { jobsRetry } from "./jobs/retry.ts";
 import { jobsShow } from "./jobs/show.ts";
@@ -60,7 +62,7 @@ export function createProgram(context: Context, complain: (text: string) => void
     noun(
       "admin",
       "look after the whole installation (for operators)",
-      [adminTenants, adminLimits, adminScrub].map((make) => make(context)),
+      [adminTenants, adminLimits, adminScrub, adminWorkers].map((make) => make(context)),
     ),
   );
   program.addCommand(
@@ -76,7 +78,7 @@ export function createProgram(context: Context, complain: (text: string) => void
     noun(
       "jobs",
       "look at jobs and steer them",
-      [jobsList, jobsShow, jobsWatch, jobsCancel, jobsRetry].map((make) => make(context)),
+      [jobsList, jobsShow, jobsWatch, jobsCancel, jobsRetry, jobsRemove].map((make) => make(context)),
     ),
   );
   program.addCommand(

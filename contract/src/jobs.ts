@@ -51,12 +51,24 @@ export const FailureResource = z.object({
   message: z.string(),
 });
 
+/** What has become of the work of a stage: a chain of map steps that run in one go, a source's listing, or a reduce. */
+export const StageResource = z.object({
+  kind: TaskKind,
+  steps: z.array(z.string()),
+  status: z.enum(["open", "closed", "cancelled"]),
+  done: z
+    .int()
+    .describe("items that ended (map), objects or inputs found (source), nodes that succeeded (tree); 1 where a gather has ended"),
+  total: z.int().nullable().describe("null while more may come"),
+});
+
 export const JobResource = z.object({
   id: z.string(),
   status: JobStatus,
   pipeline: z.object({ name: z.string(), version: z.int().nullable() }),
   progress: z.number().min(0).max(100),
   counts: Counts,
+  stages: z.array(StageResource).describe("in the order in which they feed each other"),
   created_at: z.string(),
   started_at: z.string().nullable(),
   finished_at: z.string().nullable(),
@@ -107,6 +119,7 @@ export type JobAccepted = z.infer<typeof JobAccepted>;
 export type Counts = z.infer<typeof Counts>;
 export type OutputFile = z.infer<typeof OutputFile>;
 export type FailureResource = z.infer<typeof FailureResource>;
+export type StageResource = z.infer<typeof StageResource>;
 export type JobResource = z.infer<typeof JobResource>;
 export type JobSummary = z.infer<typeof JobSummary>;
 export type ItemResource = z.infer<typeof ItemResource>;

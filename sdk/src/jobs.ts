@@ -9,9 +9,12 @@ export interface Jobs {
   submit(request: JobRequest, options?: { idempotencyKey?: string | undefined; signal?: AbortSignal | undefined }): Promise<JobAccepted>;
   get(id: string): Promise<JobResource>;
   list(query?: ListQuery): List<JobSummary>;
-  items(id: string, query?: ListQuery): List<ItemResource>;
+  /** By ordinal; `from` an ordinal on, or from the first. */
+  items(id: string, query?: ListQuery & { readonly from?: number | undefined }): List<ItemResource>;
   tasks(id: string, query?: ListQuery): List<TaskResource>;
   cancel(id: string): Promise<JobResource>;
+  /** Deletes a job that has ended, and with `outputs` the files that it made, which stay otherwise. */
+  remove(id: string, options?: { outputs?: "keep" | "delete" }): Promise<void>;
   /** Runs the dead items again. */
   retry(id: string): Promise<JobResource>;
   /** Events of one job until it has ended; a job that has ended already gives its history. */
@@ -29,7 +32,7 @@ const LAST_EVENTS: readonly string[] = ["job.completed", "job.failed", "job.canc
 export function jobsOf(transport: Transport): Jobs {
   const one = (id: string) => `${JOBS}/${encodeURIComponent(id)}`;
   const get = (id: string) => transport.json<JobResource>({ method: "GET", path: one(id) });
-  const items = (id: string, query?: ListQuery) => listOf<ItemResource>(transport, `${one(id)}/items`, query);
+  const items: Jobs["items"] = (id, query) => listOf<ItemResource>(transport, `${one(id)}/items`, query);
   const watchJob = (id: string, options: WatchOptions = {}) =>
     watch(transport, `${one(id)}/events`, { ...options, isLast: (event) => isLast(id, event) });
 
@@ -47,6 +50,7 @@ export function jobsOf(transport: Transport): Jobs {
     items,
     tasks: (id, query) => listOf(transport, `${one(id)}/tasks`, query),
     cancel: (id) => transport.json({ method: "POST", path: `${one(id)}/cancel` }),
+    remove: (id, options = {}) => transport.json({ method: "DELETE", path: one(id), query: options }),
     retry: (id) => transport.json({ method: "POST", path: `${one(id)}/retry` }),
     watch: watchJob,
     async finished(id, options = {}) {

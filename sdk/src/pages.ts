@@ -8,6 +8,8 @@ export interface ListQuery {
   readonly status?: string | undefined;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Where a list of numbered things begins, instead of at the first. */
+  readonly from?: number | undefined;
 }
 
 /** A list that is read page by page as it is walked: `for await (const file of list)`; `page()` gives one page. */
@@ -36,7 +38,7 @@ function pageCall(path: string, query: ListQuery, cursor: string | undefined): C
   return {
     method: "GET",
     path,
-    query: { limit: query.limit, cursor, status: query.status, ...Object.fromEntries(metadata) },
+    query: { limit: query.limit, cursor, from: query.from, status: query.status, ...Object.fromEntries(metadata) },
     signal: query.signal,
   };
 }

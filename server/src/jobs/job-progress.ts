@@ -80,7 +80,8 @@ function stageFraction(stage: StageCounters, fed: number, nodesDone: number): nu
   return 0;
 }
 
-function treeSize(leaves: number, fanIn: number): number {
+/** Nodes of a whole tree. */
+export function treeSize(leaves: number, fanIn: number): number {
   if (leaves === 0) return 1;
   let total = 0;
   let level = 0;

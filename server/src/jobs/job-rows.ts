@@ -3,7 +3,7 @@ import type { JobStatus } from "@filemill/contract/status.ts";
 import type { Transaction } from "../db/database.ts";
 import { sql, type Statement } from "../db/sql.ts";
 import type { TaskError } from "../queue/task.ts";
-import type { StageCounters } from "./job-counts.ts";
+import type { StageOfJob } from "./stage-figures.ts";
 
 /** A job with all that its status is told from. */
 export interface JobRow {
@@ -22,7 +22,7 @@ export interface JobRow {
   /** The database's clock. */
   readonly now: Date;
   readonly metadata: Readonly<Record<string, string>>;
-  readonly stages: readonly StageCounters[];
+  readonly stages: readonly StageOfJob[];
   /** Where its inputs are collected from, and how many have come. */
   readonly source: SourceRow | null;
 }
@@ -58,7 +58,8 @@ export async function readJobs(transaction: Transaction, where: Statement, limit
     CROSS JOIN LATERAL (
       SELECT jsonb_agg(jsonb_build_object('stage', r.stage, 'kind', r.kind, 'status', r.status, 'openFeeders', r.open_feeders,
         'itemsIn', r.items_in, 'succeeded', r.items_succeeded, 'skipped', r.items_skipped, 'dead', r.items_dead,
-        'moved', r.items_moved, 'deadTasks', r.dead_tasks, 'leaves', r.leaves,
+        'moved', r.items_moved, 'steps', jsonb_path_query_array(s.plan, '$.stages[$n].steps[*].name', jsonb_build_object('n', r.stage)),
+        'deadTasks', r.dead_tasks, 'leaves', r.leaves,
         'feeders', s.plan->'stages'->r.stage->'feeders', 'fanIn', s.plan->'stages'->r.stage->'fanIn',
         'perInput', s.plan->'stages'->r.stage->'perInput') ORDER BY r.stage) AS stages
       FROM job_stages r WHERE r.job_id = j.id

@@ -75,6 +75,7 @@ describe("counts and progress", () => {
   it.each(plans)("%s: conserved at every moment, progress never turns back, 100 only at the end", async (_name, plan, total) => {
     const { jobId, look } = await submit(plan, 30);
     let last = 0;
+    let stagesDone: number[] = [];
     let sawRunning = false;
     await run(jobId, emit, async () => {
       const job = await look();
@@ -83,9 +84,30 @@ describe("counts and progress", () => {
       expect(job.progress).toBeGreaterThanOrEqual(last);
       expect(job.progress === 100).toBe(job.status === "completed");
       last = job.progress;
+      for (const [index, { done, total }] of job.stages.entries()) {
+        expect(done).toBeGreaterThanOrEqual(stagesDone[index] ?? 0);
+        expect(done).toBeLessThanOrEqual(total ?? Infinity);
+      }
+      stagesDone = job.stages.map(({ done }) => done);
     });
     expect(sawRunning).toBe(true);
     expect(await look()).toMatchObject({ status: "completed", progress: 100, counts: { total, succeeded: total, waiting: 0, running: 0 } });
+    for (const { status, done, total: all } of (await look()).stages) expect({ status, done }).toEqual({ status: "closed", done: all });
+  });
+
+  it("each stage says its steps and how far it is", async () => {
+    const { jobId, look } = await submit(mapThenTree(3, { batch: { items: 10 } }), 30);
+    const [first, tree] = (await look()).stages;
+    expect(first).toEqual({ kind: "map", steps: ["a"], status: "open", done: 0, total: 30 });
+    expect(tree).toMatchObject({ kind: "tree", steps: ["t"], done: 0 });
+    let nodes = 0;
+    await run(jobId, emit, async () => {
+      const { status, stages } = await look();
+      if (status === "running") nodes = Math.max(nodes, stages[1]?.done ?? 0);
+    });
+    // 10 + 4 + 2 + 1.
+    expect((await look()).stages[1]).toMatchObject({ done: 17, total: 17 });
+    expect(nodes).toBeGreaterThanOrEqual(10);
   });
 
   it("a job that only reduces counts its inputs", async () => {

@@ -8,6 +8,7 @@ import { notFound } from "../errors.ts";
 import type { TaskError } from "../queue/task.ts";
 import { countsOf } from "./job-counts.ts";
 import { estimateCompletion, progressOf } from "./job-progress.ts";
+import { stageFigures } from "./stage-figures.ts";
 import { readActivity, readJobs, type JobActivity, type JobRow } from "./job-rows.ts";
 import { outputFile, readOutputs } from "./queries-outputs.ts";
 
@@ -80,7 +81,8 @@ function conditions({ tenantId, filter, after }: Parameters<typeof listJobs>[1])
 
 function summaryOf(job: JobRow, activity: JobActivity): JobSummary {
   const counts = countsOf(job, job.stages, activity.running.get(job.id) ?? 0);
-  const progress = progressOf(job.status, job.stages, activity.nodesDone.get(job.id) ?? new Map());
+  const nodesDone = activity.nodesDone.get(job.id) ?? new Map<number, number>();
+  const progress = progressOf(job.status, job.stages, nodesDone);
   const failure = activity.failures.get(job.id);
   return {
     id: encodeId("job", job.id),
@@ -88,6 +90,7 @@ function summaryOf(job: JobRow, activity: JobActivity): JobSummary {
     pipeline: { name: job.pipelineName, version: job.pipelineVersion },
     progress,
     counts,
+    stages: stageFigures(job.stages, { nodesDone, listed: job.source?.listed ?? 0 }),
     created_at: job.createdAt.toISOString(),
     started_at: job.startedAt?.toISOString() ?? null,
     finished_at: job.finishedAt?.toISOString() ?? null,

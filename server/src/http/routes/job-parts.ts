@@ -24,16 +24,25 @@ export function jobPartsRoutes({ database }: Services): FastifyPluginAsync {
       {
         schema: {
           summary: "List a job's items by ordinal, with their outputs and errors",
-          description: "With a status, a page may be short or empty although next_cursor says that there are more to look at.",
+          description:
+            "From an ordinal on, or from the first. With a status, a page may be short or empty although next_cursor says that there are more to look at.",
           tags: ["jobs"],
           params: JobParams,
-          querystring: PageQuery.extend({ status: ItemStatus.optional() }),
+          querystring: PageQuery.extend({
+            status: ItemStatus.optional(),
+            from: z.coerce
+              .number()
+              .int()
+              .min(0)
+              .max(2 ** 31 - 1)
+              .optional(),
+          }),
           response: { 200: Page(ItemResource) },
         },
       },
       async (request) => {
-        const { cursor, limit, status } = request.query;
-        const [after] = cursor === undefined ? [undefined] : decodePlace(cursor, ItemPlace);
+        const { cursor, limit, status, from = 0 } = request.query;
+        const [after] = cursor === undefined ? [from - 1] : decodePlace(cursor, ItemPlace);
         const job = { tenantId: request.principal.tenantId, jobId: jobId(request.params.id) };
         const page = await listItems(database, { ...job, limit, after, status });
         return { data: page.data, next_cursor: page.next === null ? null : encodePlace([page.next]) };

@@ -108,7 +108,7 @@ describe("a job", () => {
     expect([early.status, await early.json()]).toMatchObject([409, { code: "conflict" }]);
     const cancelled = await post(tenant, `/jobs/${job_id}/cancel`);
     expect([cancelled.status, await cancelled.json()]).toMatchObject([200, { status: "cancelled", counts: { cancelled: 1 } }]);
-    expect((await tenant.fetch(`/jobs/${job_id}`, { method: "DELETE" })).status).toBe(204);
+    expect((await tenant.fetch(`/jobs/${job_id}?outputs=delete`, { method: "DELETE" })).status).toBe(204);
     expect((await tenant.fetch(`/jobs/${job_id}`)).status).toBe(404);
     expect(await engine.rows(sql`SELECT 1 FROM tasks WHERE job_id = ${decodeId("job", job_id)}`)).toEqual([]);
   });

@@ -10,6 +10,7 @@ import { acceptJob } from "../../jobs/accept-job.ts";
 import { jobInputs } from "../../jobs/sources/job-inputs.ts";
 import { cancelJob } from "../../jobs/cancel.ts";
 import { deleteJob } from "../../jobs/delete-job.ts";
+import { deleteOutputs } from "../../lifecycle/delete-outputs.ts";
 import { DEFAULT_LANE } from "../../jobs/plan-pipeline.ts";
 import { getJob, listJobs } from "../../jobs/queries.ts";
 import { retryJob } from "../../jobs/retry.ts";
@@ -28,6 +29,9 @@ const JobBody = JobRequest.extend({
   webhook: NotYet,
 });
 const IdempotencyHeader = z.looseObject({ "idempotency-key": z.string().min(1).max(255).optional() });
+const DeleteQuery = z.strictObject({
+  outputs: z.enum(["keep", "delete"]).default("keep").describe("delete: the files that the job made go too"),
+});
 const ListQuery = z.looseObject({
   status: z.union([JobStatus, z.array(JobStatus)]).optional(),
   pipeline: z.string().optional(),
@@ -136,15 +140,18 @@ export function jobsRoutes(services: Services): FastifyPluginAsync {
       "/jobs/:id",
       {
         schema: {
-          summary: "Delete a job that has ended; its output files stay",
+          summary: "Delete a job that has ended; its output files stay, or go with it",
           tags: ["jobs"],
           params: JobParams,
+          querystring: DeleteQuery,
           response: { 204: z.undefined().describe("deleted") },
         },
       },
       async (request, reply) => {
         const { tenantId, actor } = request.principal;
-        const { objectKeys } = await deleteJob(database, { tenantId, actor, jobId: jobId(request.params.id) });
+        const job = { tenantId, actor, jobId: jobId(request.params.id) };
+        if (request.query.outputs === "delete") await deleteOutputs(services, job);
+        const { objectKeys } = await deleteJob(database, job);
         for (let start = 0; start < objectKeys.length; start += DELETES_AT_ONCE) {
           await Promise.allSettled(objectKeys.slice(start, start + DELETES_AT_ONCE).map((key) => services.store.delete(key)));
         }
