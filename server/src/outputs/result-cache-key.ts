@@ -6,6 +6,8 @@ export interface ReusableStage {
   readonly kind: string;
   readonly reuse: "content" | "content_and_names";
   readonly steps: readonly ReusableStep[];
+  /** Of a tree: the last node may make something else of the same inputs than the others. */
+  readonly isRoot?: boolean | undefined;
 }
 
 export interface ReusableStep {
@@ -50,7 +52,7 @@ export function createResultKeys(secret: Buffer, stage: ReusableStage): ResultKe
     needs: needs.map(sourceOf),
   }));
   const described = createHash("sha256")
-    .update(canonicalJson({ kind: stage.kind, steps }))
+    .update(canonicalJson({ kind: stage.kind, steps, ...(stage.isRoot === undefined ? {} : { isRoot: stage.isRoot }) }))
     .digest("hex");
   return {
     of(inputs) {

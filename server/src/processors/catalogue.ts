@@ -7,6 +7,9 @@ import { fileValidate } from "./file-validate.ts";
 import { httpFetch } from "./http-fetch.ts";
 import { imageMetadata } from "./image-metadata.ts";
 import { imageResize } from "./image-resize.ts";
+import { numbersGenerate } from "./numbers-generate.ts";
+import { numbersMean } from "./numbers-mean.ts";
+import { numbersStats } from "./numbers-stats.ts";
 import { numbersSum } from "./numbers-sum.ts";
 import type { Processor } from "./processor.ts";
 import { tableProfile } from "./table-profile.ts";
@@ -27,6 +30,9 @@ const BUILT_IN: readonly Processor[] = [
   httpFetch,
   imageMetadata,
   imageResize,
+  numbersGenerate,
+  numbersMean,
+  numbersStats,
   numbersSum,
   tableProfile,
   tableQuery,

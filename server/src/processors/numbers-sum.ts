@@ -7,8 +7,8 @@ export const numbersSum = declareProcessor({
   version: "1",
   title: "Sum numbers",
   description:
-    "Adds up files of integers element by element: the n-th number of the result is the sum of the n-th numbers of all files. " +
-    "Numbers stand one a line or between spaces; sums are exact whatever their size.",
+    "Adds up files of numbers element by element: the n-th number of the result is the sum of the n-th numbers of all files. " +
+    "Numbers stand one a line or between spaces; sums of integers are exact whatever their size, sums of decimals are compensated.",
   kind: "tree",
   emits: "one",
   accepts: ["text/*"],
@@ -24,6 +24,6 @@ export const numbersSum = declareProcessor({
       await sums.add(input, signal);
       progress((index + 1) / (inputs.length + 1));
     }
-    await sums.write(output({ name: "sum.txt", mediaType: "text/plain" }), signal);
+    sums.write(output({ name: "sum.txt", mediaType: "text/plain" }));
   },
 });

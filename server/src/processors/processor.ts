@@ -70,6 +70,8 @@ export interface RunContext<P> {
   readonly params: P;
   /** map: exactly one. tree: 1 to fan_in, in node order. gather: all, in item order. */
   readonly inputs: readonly InputFile[];
+  /** tree: is this the last node, whose output is the result? Others hand a state to the next. True for all but trees. */
+  readonly isRoot: boolean;
   /** Aborted at the time limit and on cancel; long loops look at it. */
   readonly signal: AbortSignal;
   /**

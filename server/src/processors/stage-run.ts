@@ -14,6 +14,8 @@ export interface StageRun {
   readonly scratch: string;
   /** fan_in of a tree stage. */
   readonly fanIn?: number;
+  /** Of a tree's node whose output goes to another node. */
+  readonly isRoot?: false;
 }
 
 export interface StageRunStep {

@@ -50,7 +50,7 @@ export async function openLookUp(
   if (!reuse || !secrets || stage.steps.some((step) => catalogue.get(step.use)?.version !== step.version)) return undefined;
   const { key: secret } = await secrets.purposeKey(task.tenantId, "dedup");
   const steps = stage.steps.map((step) => ({ ...step, keep: isKeptInStage(step, stage) }));
-  const keys = createResultKeys(secret, { kind: stage.kind, reuse, steps });
+  const keys = createResultKeys(secret, { kind: stage.kind, reuse, steps, isRoot: task.tree?.root });
   return async (transaction, files) => {
     const inputs = task.entries.map((entry, index) => inputOf(entry.from, files[index]));
     const keyOf = new Map<number, Buffer>();

@@ -55,6 +55,7 @@ function stageRun(catalogue: Catalogue, { task, stage, prepared, folder }: TaskO
     entries: prepared.entries.map(({ index: _index, isFetched: _isFetched, ...entry }) => entry),
     scratch: folder,
     ...(stage.fanIn === undefined ? {} : { fanIn: stage.fanIn }),
+    ...(task.tree?.root === false && { isRoot: false as const }),
     steps: stepsOfHost(stage).map((step) => ({
       name: step.name,
       use: step.use,

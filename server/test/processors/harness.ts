@@ -28,14 +28,19 @@ export interface ProcessorRun extends AsyncDisposable {
   readonly only: MadeOutput;
 }
 
+interface GivenRun {
+  readonly with?: Record<string, unknown>;
+  readonly inputs: readonly GivenInput[];
+  readonly signal?: AbortSignal;
+  /** False for a node of a tree that is not the last. */
+  readonly isRoot?: boolean;
+}
+
 /**
  * Runs a processor as a step host does: parameters through its schema, inputs by media type, outputs as regular files
  * in a folder of their own. Dispose of the result to delete the folder; a run that rejects leaves nothing behind.
  */
-export async function runProcessor(
-  processor: Processor,
-  given: { with?: Record<string, unknown>; inputs: readonly GivenInput[]; signal?: AbortSignal },
-): Promise<ProcessorRun> {
+export async function runProcessor(processor: Processor, given: GivenRun): Promise<ProcessorRun> {
   const folder = await mkdtemp(join(tmpdir(), "filemill-run-"));
   try {
     const outputs = await runIn(folder, processor, given);
@@ -57,11 +62,7 @@ export async function badInput(run: Promise<ProcessorRun>): Promise<BadInput> {
   throw new Error("The run succeeded where a BadInput was expected.");
 }
 
-async function runIn(
-  folder: string,
-  processor: Processor,
-  given: { with?: Record<string, unknown>; inputs: readonly GivenInput[]; signal?: AbortSignal },
-): Promise<ProcessorRun> {
+async function runIn(folder: string, processor: Processor, given: GivenRun): Promise<ProcessorRun> {
   await mkdir(join(folder, "in"));
   await mkdir(join(folder, "out"));
   const inputs: InputFile[] = [];
@@ -74,6 +75,7 @@ async function runIn(
   await processor.run({
     params: processor.params.parse(given.with ?? {}),
     inputs,
+    isRoot: given.isRoot ?? true,
     signal: given.signal ?? AbortSignal.timeout(60_000),
     output(file) {
       const path = join(folder, "out", String(outputs.length));

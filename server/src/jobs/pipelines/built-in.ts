@@ -101,4 +101,25 @@ export const BUILT_IN_PIPELINES: readonly BuiltInPipeline[] = [
     description: "Adds up files of integers, line by line, in a tree of five at a time.",
     steps: { sum: { use: "numbers.sum", fan_in: 5 } },
   },
+  {
+    name: "averages",
+    description: "Generates files of random integers and averages them element by element, in a tree of five at a time.",
+    params: {
+      type: "object",
+      properties: {
+        columns: { type: "integer", title: "Numbers in each file", minimum: 1, maximum: 10_000_000, default: 1_000 },
+        min: { type: "integer", title: "Smallest number", default: 1 },
+        max: { type: "integer", title: "Largest number", default: 100 },
+        seed: { type: "integer", title: "Seed", minimum: 0, default: 0 },
+      },
+    },
+    steps: {
+      files: {
+        use: "numbers.generate",
+        with: { count: "${params.columns}", min: "${params.min}", max: "${params.max}", seed: "${params.seed}" },
+      },
+      mean: { use: "numbers.mean", needs: ["files"], with: { name: "final.txt" }, fan_in: 5 },
+    },
+    outputs: ["files", "mean"],
+  },
 ];

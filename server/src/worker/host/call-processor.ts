@@ -15,6 +15,7 @@ export interface Call {
   /** Parsed by the processor's schema. */
   readonly params: unknown;
   readonly inputs: readonly StageFile[];
+  readonly isRoot: boolean;
   /** A fresh absolute path in scratch. */
   readonly newPath: () => string;
   /** Bytes that the task has written to scratch and not deleted, and what all its steps may write. */
@@ -42,6 +43,7 @@ export async function callProcessor(call: Call): Promise<readonly StageFile[]> {
     await call.processor.run({
       params: call.params,
       inputs: call.inputs,
+      isRoot: call.isRoot,
       signal: abort.signal,
       output: ({ name, mediaType }) => {
         reserved += 1;

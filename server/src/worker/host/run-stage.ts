@@ -110,7 +110,17 @@ async function runEntry(stage: Stage, index: number | undefined): Promise<EntryR
       const calls = from === undefined ? [received] : received.map((file) => [file]);
       for (const [position, inputs] of calls.entries()) {
         if (position > 0) environment.started(index ?? 0, place);
-        outputs.push(...(await callProcessor({ ...ready, step, inputs, newPath: stage.newPath, diskUse: () => diskUse(run), watch })));
+        outputs.push(
+          ...(await callProcessor({
+            ...ready,
+            step,
+            inputs,
+            isRoot: run.isRoot ?? true,
+            newPath: stage.newPath,
+            diskUse: () => diskUse(run),
+            watch,
+          })),
+        );
       }
       if (run.kind === "tree" && outputs.length !== 1) throw new Error(`it emitted ${outputs.length} files; a tree node is one`);
     } catch (error) {
