@@ -30,6 +30,7 @@ import { pipelinesLint } from "./pipelines/lint.ts";
 import { pipelinesList } from "./pipelines/list.ts";
 import { pipelinesPut } from "./pipelines/put.ts";
 import { pipelinesShow } from "./pipelines/show.ts";
+import { claim } from "./platform/claim.ts";
 import { up } from "./platform/up.ts";
 import { worker } from "./platform/worker.ts";
 import { processorsList } from "./processors/list.ts";
@@ -110,6 +111,7 @@ export function createProgram(context: Context, complain: (text: string) => void
     ),
   );
   program.addCommand(worker(context));
+  program.addCommand(claim(context));
   program.addCommand(doctor(context));
   for (const command of everyCommand(program)) {
     command.exitOverride();

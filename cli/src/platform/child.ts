@@ -15,7 +15,7 @@ export function startProgram(starting: {
   /** The terminal, or the descriptor of a log file. */
   output: "inherit" | number;
 }): ChildProcess {
-  return spawn(process.execPath, [programPath(starting.program)], {
+  return spawn(process.execPath, [programPath(starting.program), ...(starting.words ?? [])], {
     env: { ...starting.environment },
     stdio: ["ignore", starting.output, starting.output],
     detached: process.platform !== "win32",

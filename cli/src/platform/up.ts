@@ -9,18 +9,22 @@ export function up(context: Context): Command {
     .option("--data <folder>", "where everything is kept (FILEMILL_DATA_DIR)")
     .option("--workers <count>", "worker processes (FILEMILL_WORKERS)")
     .action((options: { port?: string; data?: string; workers?: string }) =>
-      runProgram(context, "all", { FILEMILL_PORT: options.port, FILEMILL_DATA_DIR: options.data, FILEMILL_WORKERS: options.workers }),
+      runProgram(
+        context,
+        { program: "all" },
+        { FILEMILL_PORT: options.port, FILEMILL_DATA_DIR: options.data, FILEMILL_WORKERS: options.workers },
+      ),
     );
 }
 
 /** Runs a program of the server in the foreground and takes over its exit code. */
 export async function runProgram(
   context: Context,
-  program: Program,
+  { program, words = [] }: { program: Program; words?: readonly string[] },
   settings: Readonly<Record<string, string | undefined>>,
 ): Promise<void> {
   const chosen = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
-  const child = startProgram({ program, environment: { ...context.environment, ...chosen }, output: "inherit" });
+  const child = startProgram({ program, words, environment: { ...context.environment, ...chosen }, output: "inherit" });
   const pass = (signal: NodeJS.Signals) => child.kill(signal);
   const unsubscribe = context.onSignal(pass);
   try {

@@ -60,7 +60,8 @@ export async function endProcesses(): Promise<void> {
   await Promise.all([...running].map((one) => one.exited));
 }
 
-function environmentOf({ databaseUrl, storeFolder, dataFolder }: Installation): Record<string, string> {
+/** Of a program of ours on this installation. */
+export function environmentOf({ databaseUrl, storeFolder, dataFolder }: Installation): Record<string, string> {
   return {
     FILEMILL_DATABASE_URL: databaseUrl,
     FILEMILL_DATA_DIR: dataFolder,

@@ -52,6 +52,10 @@ const DEFAULTS = {
   fileBytes: 64 * 1024 ** 3,
   /** Hosts that wait without a tenant. */
   spares: 1,
+  /** Hosts that are started with the pool; as many as there are to be spares, if that is more. */
+  first: 0,
+  /** Is the code of hosts compiled beforehand, for the many that are to come? */
+  warmsCache: true,
   /** Hosts with a tenant that may be kept idle besides those that are busy, each at about 40 MB. */
   idle: 4,
   /** A host is replaced after so many tasks, because codecs leak. */
@@ -81,14 +85,16 @@ export async function openHostPool(options: HostPoolOptions): Promise<HostPool> 
   const slots = openSlots(settings.slots);
   const compileCache = await openCompileCache(settings.compileCache ?? join(settings.scratchRoot, "compile-cache"));
   const closing = new AbortController();
-  const warmed = warmCompileCache({ folder: compileCache, extraModules: settings.extraModules, signal: closing.signal });
+  const warmed = settings.warmsCache
+    ? warmCompileCache({ folder: compileCache, extraModules: settings.extraModules, signal: closing.signal })
+    : Promise.resolve();
   /** All hosts that are not known to be dead, those used last at the end. */
   let hosts: readonly Host[] = [];
   const leaving = new Set<Promise<void>>();
   let failedStarts = 0;
   let restart: NodeJS.Timeout | undefined;
   let isClosed = false;
-  fillSpares();
+  fillSpares(Math.max(settings.first, settings.spares));
 
   function start(): Host {
     const process = startHost({ ...settings, compileCache }, scratch.hostFolder());
@@ -113,12 +119,12 @@ export async function openHostPool(options: HostPoolOptions): Promise<HostPool> 
     if (isClosed) return;
     settings.log.warn({ err: error, failedStarts }, "A step host could not be started.");
     clearTimeout(restart);
-    restart = setTimeout(fillSpares, Math.min(RESTART_MS * 2 ** failedStarts, RESTART_MAX_MS)).unref();
+    restart = setTimeout(() => fillSpares(), Math.min(RESTART_MS * 2 ** failedStarts, RESTART_MAX_MS)).unref();
   }
 
-  function fillSpares(): void {
+  function fillSpares(spares = settings.spares): void {
     const waiting = hosts.filter((host) => host.tenantId === undefined && host.process.isAlive()).length;
-    for (let count = waiting; count < settings.spares && !isClosed; count += 1) start();
+    for (let count = waiting; count < spares && !isClosed; count += 1) start();
   }
 
   function take(tenantId: string): Host {

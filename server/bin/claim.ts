@@ -1,0 +1,5 @@
+import { keepCompiled } from "./keep-compiled.ts";
+
+/** `filemill claim --out FILE`. */
+keepCompiled();
+await import("./start-claim.ts");

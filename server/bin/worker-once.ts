@@ -1,0 +1,5 @@
+import { keepCompiled } from "./keep-compiled.ts";
+
+/** `filemill worker --once [JOB_ID]`. */
+keepCompiled();
+await import("./start-once.ts");
