@@ -49,9 +49,8 @@ export const numbersGenerate = declareProcessor({
     for (const input of inputs) {
       const ordinal = await ordinalOf(input);
       const random = randomIntegers(seed, ordinal);
-      const range = max - min + 1;
       const path = output({ name: `numbers-${ordinal}.txt`, mediaType: "text/plain" });
-      await writeIntegers(path, { count, next: () => min + random.below(range) }, signal);
+      await writeIntegers(path, { count, min, fill: (into) => random.fill(into, max - min + 1) }, signal);
     }
   },
 });

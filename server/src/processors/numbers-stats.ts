@@ -94,23 +94,21 @@ function createTable({ by, accuracy }: Params, sketches: Sketches | undefined): 
 
   async function addNumbers(input: InputFile, signal: AbortSignal): Promise<void> {
     let count = 0;
-    const next = (): NumberSink => rowAt(by === "all" ? 0 : count, input.name);
-    const counted = (take: (row: NumberSink) => void) => {
-      take(next());
-      count++;
+    const next = () => rowAt(by === "all" ? 0 : count++, input.name);
+    const sink: NumberSink = {
+      small(values, many) {
+        for (let place = 0; place < many; place++) next().small(values[place] ?? 0);
+        if (by === "all") count += many;
+      },
+      large(value) {
+        next().large(value);
+        if (by === "all") count++;
+      },
+      decimal(value) {
+        next().decimal(value);
+        if (by === "all") count++;
+      },
     };
-    const only = by === "all" ? rowAt(0, input.name) : undefined;
-    const sink: NumberSink = only
-      ? {
-          small: (value) => (count++, only.small(value)),
-          large: (value) => (count++, only.large(value)),
-          decimal: (value) => (count++, only.decimal(value)),
-        }
-      : {
-          small: (value) => counted((row) => row.small(value)),
-          large: (value) => counted((row) => row.large(value)),
-          decimal: (value) => counted((row) => row.decimal(value)),
-        };
     await readNumbers(input, sink, { signal });
     if (count === 0) throw new BadInput("corrupt", `"${input.name}" holds no numbers.`);
     if (by === "position") requireSame(input, count);

@@ -3,7 +3,9 @@ import { createMoments, resultOf, type MomentsResult, type MomentsState } from "
 import type { NumberSink } from "./number-scanner.ts";
 
 /** All that numbers.stats tells of one stream of numbers; mergeable. */
-export interface Accumulator extends NumberSink {
+export interface Accumulator extends Pick<NumberSink, "large" | "decimal"> {
+  /** An integer of at most 15 digits. */
+  small(value: number): void;
   merge(other: AccumulatorState): void;
   state(): AccumulatorState;
 }

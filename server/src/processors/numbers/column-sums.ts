@@ -33,46 +33,54 @@ export function createColumnSums(): ColumnSums {
   let sums = new Float64Array(1_024);
   const big = new Map<number, bigint>();
   const decimals = new Map<number, Compensated>();
+  let hasSpecials = false;
   let columns: number | undefined;
   let files = 0;
 
-  const grow = (index: number, name: string): void => {
-    if (index >= MAX_COLUMNS) throw new BadInput("limit_exceeded", `"${name}" holds more than ${MAX_COLUMNS} numbers.`);
+  const grow = (wanted: number, name: string): void => {
+    if (wanted > MAX_COLUMNS) throw new BadInput("limit_exceeded", `"${name}" holds more than ${MAX_COLUMNS} numbers.`);
     const larger = new Float64Array(Math.min(sums.length * 2, MAX_COLUMNS));
     larger.set(sums);
     sums = larger;
   };
 
   const addBig = (index: number, value: bigint): void => {
+    hasSpecials = true;
     if (decimals.has(index)) return addDecimal(index, Number(value));
     big.set(index, (big.get(index) ?? BigInt(sums[index] ?? 0)) + value);
   };
 
   const addDecimal = (index: number, value: number): void => {
+    hasSpecials = true;
     const sum = decimals.get(index) ?? { sum: Number(big.get(index) ?? sums[index] ?? 0), rest: 0 };
     decimals.set(index, plus(sum, value));
     big.delete(index);
   };
 
-  const hasSpecial = (index: number): boolean => (big.size > 0 && big.has(index)) || (decimals.size > 0 && decimals.has(index));
+  const isSpecial = (index: number): boolean => big.has(index) || decimals.has(index);
 
   async function addNumbers(input: InputFile, options: { signal: AbortSignal; from?: number }): Promise<void> {
     let index = 0;
     const sink = {
-      small(value: number) {
-        if (index >= sums.length) grow(index, input.name);
-        const sum = (sums[index] ?? 0) + value;
-        if (sum > Number.MAX_SAFE_INTEGER || sum < Number.MIN_SAFE_INTEGER || hasSpecial(index)) addBig(index, BigInt(value));
-        else sums[index] = sum;
-        index++;
+      small(values: Float64Array, count: number) {
+        while (index + count > sums.length) grow(index + count, input.name);
+        const into = sums;
+        for (let place = 0; place < count; place++) {
+          const value = values[place] ?? 0;
+          const sum = (into[index] ?? 0) + value;
+          if (sum > Number.MAX_SAFE_INTEGER || sum < Number.MIN_SAFE_INTEGER || (hasSpecials && isSpecial(index)))
+            addBig(index, BigInt(value));
+          else into[index] = sum;
+          index++;
+        }
       },
       large(value: bigint) {
-        if (index >= sums.length) grow(index, input.name);
+        if (index >= sums.length) grow(index + 1, input.name);
         addBig(index, value);
         index++;
       },
       decimal(value: number) {
-        if (index >= sums.length) grow(index, input.name);
+        if (index >= sums.length) grow(index + 1, input.name);
         addDecimal(index, value);
         index++;
       },

@@ -6,7 +6,7 @@ import { createNumberScanner } from "./number-scanner.ts";
 function scan(...chunks: Uint8Array[]): (number | bigint)[] {
   const seen: (number | bigint)[] = [];
   const take = (value: number | bigint) => void seen.push(value);
-  const scanner = createNumberScanner("x", { small: take, large: take, decimal: take });
+  const scanner = createNumberScanner("x", { small: (values, count) => values.slice(0, count).forEach(take), large: take, decimal: take });
   for (const chunk of chunks) scanner.scan(chunk);
   scanner.end();
   return seen;

@@ -1,7 +1,7 @@
 /** A stream of uniformly distributed integers that seed and stream number alone decide. */
 export interface RandomIntegers {
-  /** The next one, from 0 to `range` − 1; `range` at most 2^53. */
-  below(range: number): number;
+  /** Fills `into` with the next ones, from 0 to `range` − 1; `range` at most 2^53. */
+  fill(into: Float64Array, range: number): void;
 }
 
 const TWO_32 = 2 ** 32;
@@ -9,7 +9,7 @@ const TWO_32 = 2 ** 32;
 /**
  * xoshiro128** (Blackman and Vigna), its state filled by SplitMix32 over seed and stream, so that neighbouring streams have
  * nothing in common. Fewer bits than `range` needs are never drawn and what is too large is drawn again, so that no number
- * comes more often than another; 10 million from 1 to 100 take 0.1 s.
+ * comes more often than another.
  */
 export function randomIntegers(seed: number, stream: number): RandomIntegers {
   const mix = splitMix(seed, stream);
@@ -18,33 +18,35 @@ export function randomIntegers(seed: number, stream: number): RandomIntegers {
   let c = mix();
   let d = mix();
 
-  function next(): number {
-    const five = Math.imul(b, 5);
-    const result = Math.imul((five << 7) | (five >>> 25), 9);
-    const shifted = b << 9;
-    c ^= a;
-    d ^= b;
-    b ^= c;
-    a ^= d;
-    c ^= shifted;
-    d = (d << 11) | (d >>> 21);
-    return result >>> 0;
-  }
-
   return {
-    below(range) {
-      if (range <= TWO_32) {
-        const mask = maskOf(range - 1);
-        for (;;) {
-          const drawn = (next() & mask) >>> 0;
-          if (drawn < range) return drawn;
+    fill(into, range) {
+      const isWide = range > TWO_32;
+      const lowMask = isWide ? -1 : maskOf(range - 1);
+      const highMask = isWide ? maskOf(Math.floor((range - 1) / TWO_32)) : 0;
+      // Of its own, so that they are in registers.
+      let [w, x, y, z] = [a, b, c, d];
+      let high = 0;
+      let isHigh = isWide;
+      for (let place = 0; place < into.length;) {
+        const five = Math.imul(x, 5);
+        const drawn = Math.imul((five << 7) | (five >>> 25), 9);
+        const shifted = x << 9;
+        y ^= w;
+        z ^= x;
+        x ^= y;
+        w ^= z;
+        y ^= shifted;
+        z = (z << 11) | (z >>> 21);
+        if (isHigh) {
+          high = ((drawn & highMask) >>> 0) * TWO_32;
+          isHigh = false;
+          continue;
         }
+        isHigh = isWide;
+        const number = high + ((drawn & lowMask) >>> 0);
+        if (number < range) into[place++] = number;
       }
-      const highMask = maskOf(Math.floor((range - 1) / TWO_32));
-      for (;;) {
-        const drawn = ((next() & highMask) >>> 0) * TWO_32 + next();
-        if (drawn < range) return drawn;
-      }
+      [a, b, c, d] = [w, x, y, z];
     },
   };
 }
