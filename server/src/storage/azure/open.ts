@@ -1,7 +1,7 @@
 import { BlobSASPermissions, ContainerClient, newPipeline, StorageSharedKeyCredential, AnonymousCredential } from "@azure/storage-blob";
-import { keyParts } from "../keys.ts";
 import type { ObjectStore } from "../object-store.ts";
 import { createAgents } from "../remote/agents.ts";
+import { checkKeys } from "../remote/check-keys.ts";
 import { createGuard, type GuardOptions } from "../remote/guard.ts";
 import type { PartHolders } from "../remote/part-holders.ts";
 import { STORAGE_CLASSES } from "@filemill/contract/storage-class.ts";
@@ -54,38 +54,20 @@ export function openAzureStore(options: AzureOptions): ObjectStore {
   });
   const container: Container = { name, client, prefix: options.prefix, guard, holders: options.holders };
 
-  return {
+  return checkKeys({
     name,
     classes: STORAGE_CLASSES,
-    async put(key, content, putOptions = {}) {
-      keyParts(key);
-      return await putBlob(container, key, content, putOptions);
-    },
-    async get(key, getOptions = {}) {
-      keyParts(key);
-      return await getBlob(container, key, getOptions);
-    },
+    put: (key, content, putOptions = {}) => putBlob(container, key, content, putOptions),
+    get: (key, getOptions = {}) => getBlob(container, key, getOptions),
     async head(key) {
-      keyParts(key);
       const found = await headBlob(container, key);
       return found && { sizeBytes: found.sizeBytes, modifiedAt: found.modifiedAt, storageClass: found.storageClass };
     },
-    async delete(key) {
-      keyParts(key);
-      await deleteBlob(container, key);
-    },
+    delete: (key) => deleteBlob(container, key),
     list: (prefix) => listBlobs(container, prefix),
-    async copy(from, to) {
-      keyParts(from);
-      keyParts(to);
-      await copyBlob(container, from, to);
-    },
-    async setClass(key, storageClass) {
-      keyParts(key);
-      return await setBlobTier(container, key, storageClass);
-    },
+    copy: (from, to) => copyBlob(container, from, to),
+    setClass: (key, storageClass) => setBlobTier(container, key, storageClass),
     async presign(key, { method, expiresInSeconds }) {
-      keyParts(key);
       // A signature can't sign: with a SAS of our own we have none to give away.
       if ("sas" in credentials) return undefined;
       const permissions = BlobSASPermissions.parse(method === "GET" ? "r" : "cw");
@@ -97,7 +79,7 @@ export function openAzureStore(options: AzureOptions): ObjectStore {
     async close() {
       agents.close();
     },
-  };
+  });
 }
 
 /** Its requests go over our own connections, which are counted and have limits. */

@@ -1,9 +1,9 @@
 import { GetObjectCommand, HeadBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
-import { keyParts } from "../keys.ts";
 import type { ObjectStore } from "../object-store.ts";
 import { createAgents } from "../remote/agents.ts";
+import { checkKeys } from "../remote/check-keys.ts";
 import { createGuard, type GuardOptions } from "../remote/guard.ts";
 import type { PartHolders } from "../remote/part-holders.ts";
 import type { StorageClass } from "@filemill/contract/storage-class.ts";
@@ -74,38 +74,20 @@ export function openS3Store(options: S3Options): ObjectStore {
   const bucket: Bucket = { name, client, bucket: options.bucket, prefix, guard, holders: options.holders, classNames: options.classNames };
   const classes: StorageClass[] = ["hot", ...(["cold", "archive"] as const).filter((one) => options.classNames[one] !== undefined)];
 
-  return {
+  return checkKeys({
     name,
     classes,
-    async put(key, content, putOptions = {}) {
-      keyParts(key);
-      return await putObject(bucket, key, content, putOptions);
-    },
-    async get(key, getOptions = {}) {
-      keyParts(key);
-      return await getObject(bucket, key, getOptions);
-    },
+    put: (key, content, putOptions = {}) => putObject(bucket, key, content, putOptions),
+    get: (key, getOptions = {}) => getObject(bucket, key, getOptions),
     async head(key) {
-      keyParts(key);
       const found = await headObject(bucket, key);
       return found && { sizeBytes: found.sizeBytes, modifiedAt: found.modifiedAt, storageClass: found.storageClass };
     },
-    async delete(key) {
-      keyParts(key);
-      await deleteObject(bucket, key);
-    },
+    delete: (key) => deleteObject(bucket, key),
     list: (listed) => listObjects(bucket, listed),
-    async copy(from, to) {
-      keyParts(from);
-      keyParts(to);
-      await copyObject(bucket, from, to);
-    },
-    async setClass(key, storageClass) {
-      keyParts(key);
-      return await setObjectClass(bucket, key, storageClass);
-    },
+    copy: (from, to) => copyObject(bucket, from, to),
+    setClass: (key, storageClass) => setObjectClass(bucket, key, storageClass),
     async presign(key, { method, expiresInSeconds }) {
-      keyParts(key);
       const command = method === "GET" ? new GetObjectCommand(at(bucket, key)) : new PutObjectCommand(at(bucket, key));
       return await getSignedUrl(client, command, { expiresIn: expiresInSeconds });
     },
@@ -116,5 +98,5 @@ export function openS3Store(options: S3Options): ObjectStore {
       client.destroy();
       agents.close();
     },
-  };
+  });
 }
