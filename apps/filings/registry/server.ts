@@ -38,12 +38,12 @@ export function createRegistry(settings: RegistrySettings): FastifyInstance {
     return { ...company, documents } satisfies CompanyAnswer;
   });
 
-  app.get<{ Params: { cin: string; number: string } }>("/companies/:cin/documents/:number", async ({ params, raw }, reply) => {
+  app.get<{ Params: { cin: string; number: string } }>("/companies/:cin/documents/:number", async ({ params }, reply) => {
     const filing = isCin(params.cin) ? served(params.cin, Number(params.number), settings) : undefined;
     if (filing === undefined) return unknown(reply, `${params.cin}/${params.number}`);
     // Asked again, the same document may fare better.
     const chance = chanceOf(`${settings.seed} request ${requests++}`);
-    await pause(chance, settings, raw);
+    await pause(chance, settings, reply.raw);
     if (chance.fraction() < settings.failShare) return reply.code(503).send({ error: "The registry is busy." });
     const pdf = Buffer.from(await (filing.isScanned ? scannedPdf(filing) : formPdf(filing)));
     if (chance.fraction() < settings.lieShare) return sendLess(reply, pdf);
@@ -59,12 +59,13 @@ function served(cin: string, number: number, { seed, repeatShare }: RegistrySett
   return filings[isRepeated ? number - 2 : number - 1];
 }
 
-async function pause(chance: Chance, { delayMs, slowShare, slowMs }: RegistrySettings, request: NodeJS.EventEmitter): Promise<void> {
+/** Nobody waits for an answer that can reach nobody any more. */
+async function pause(chance: Chance, { delayMs, slowShare, slowMs }: RegistrySettings, answer: NodeJS.EventEmitter): Promise<void> {
   const gone = new AbortController();
   const leave = () => gone.abort();
-  request.once("close", leave);
+  answer.once("close", leave);
   await delay(chance.fraction() < slowShare ? slowMs : delayMs, undefined, { signal: gone.signal }).catch(() => undefined);
-  request.off("close", leave);
+  answer.off("close", leave);
 }
 
 /** Announces the whole document, sends half of it and ends the connection. */
