@@ -7,6 +7,7 @@ import { requireMigrated } from "../src/db/require-migrated.ts";
 import { installFailpoint } from "../src/failpoint.ts";
 import { buildApp } from "../src/http/app.ts";
 import { startGarbageRounds } from "../src/lifecycle/garbage-rounds.ts";
+import { startMetricRounds } from "../src/lifecycle/metric-rounds.ts";
 import { createKeyAdmin } from "../src/lifecycle/keys/key-admin.ts";
 import { startKeyRounds } from "../src/lifecycle/keys/key-rounds.ts";
 import { openReadNotes } from "../src/lifecycle/note-reads.ts";
@@ -17,6 +18,7 @@ import { openKnownStores } from "../src/lifecycle/require-stores.ts";
 import { laneBacklog } from "../src/jobs/queries-tasks.ts";
 import { loadCatalogue } from "../src/processors/catalogue.ts";
 import { READY_CHANNEL } from "../src/queue/postgres-dispatch.ts";
+import { readMetricTotals } from "../src/record/metric-sources.ts";
 import { createStatus } from "../src/status/status.ts";
 import { createContentStore } from "../src/storage/content-store.ts";
 import { createContentKeys } from "../src/storage/keys/content-keys.ts";
@@ -75,6 +77,9 @@ await runProcess(
 
     const metrics = createMetrics();
     metrics.beforeRender(atMostEvery(LANES_KEPT_MS, async () => metrics.lanesAre(await laneBacklog(database))));
+    metrics.beforeRender(atMostEvery(LANES_KEPT_MS, async () => metrics.othersAre(await database.asSystem(readMetricTotals))));
+    const metricRounds = startMetricRounds({ database, log });
+    shutdown.add("the adding up of measurements", () => metricRounds.close());
     const status = createStatus({ database, log, metrics, listen: config.dispatch.notify });
     shutdown.add("the event reader", () => status.close());
 

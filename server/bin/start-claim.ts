@@ -6,7 +6,7 @@ import { encodeId } from "@filemill/contract/ids.ts";
 import { readConfig, requireDatabaseUrl } from "../src/config.ts";
 import { openDatabase, type Database } from "../src/db/database.ts";
 import { requireMigrated } from "../src/db/require-migrated.ts";
-import { failpoint, installFailpoint } from "../src/failpoint.ts";
+import { installFailpoint } from "../src/failpoint.ts";
 import { giveBackReservation, RESERVED_MS, reserveNextJob, type Reservation } from "../src/queue/reserve-job.ts";
 import type { Shutdown } from "../src/shutdown.ts";
 import { UsageError } from "./job-to-take.ts";
@@ -51,7 +51,6 @@ async function reserve(file: string, shutdown: Shutdown): Promise<"done"> {
     console.error(`No job waits in the lanes ${lanes.join(", ")}.`);
     return "done";
   }
-  await failpoint("reserve-after-commit");
   const jobId = encodeId("job", reservation.jobId);
   try {
     await draft.publish(`${JSON.stringify({ job_id: jobId, token, seconds: RESERVED_MS / 1_000 })}\n`);

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { decodeId, encodeId } from "@filemill/contract/ids.ts";
 import type { PipelineDocument } from "@filemill/contract/pipeline.ts";
 import { sql } from "../src/db/sql.ts";
+import { readMetricTotals } from "../src/record/metric-sources.ts";
 import { cloneDatabase, type ClonedDatabase } from "../test/database.ts";
 import { openEngine } from "../test/engine/engine.ts";
 import { openPlatform, type Platform } from "../test/engine/platform.ts";
@@ -75,6 +76,10 @@ describe("ten started at once for ten jobs", () => {
       transaction.query<{ count: number }>(sql`SELECT count(*) FROM job_holds`),
     );
     expect(holds?.count).toBe(0);
+    // None of them lives any more, and all that they counted is there.
+    const counted = (await clone.database.asSystem(readMetricTotals)).flatMap(({ samples }) => samples);
+    const ended = counted.find(({ name, labels }) => name === "filemill_tasks_total" && labels === 'kind="map",outcome="succeeded"');
+    expect(ended?.value).toBe(10);
   });
 });
 

@@ -1,4 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { countedIn, countedText, type CountedMetric } from "./counted.ts";
+import { mergeMetrics } from "./merge-metrics.ts";
 
 /** Everything that is measured, in one registry of its own: no global state, so that tests and processes don't mix. */
 export interface Metrics {
@@ -7,6 +9,10 @@ export interface Metrics {
   render(labels?: Readonly<Record<string, string>>): Promise<string>;
   /** Called before every render, for what is looked up and not counted. A look that fails leaves the last values. */
   beforeRender(look: () => Promise<void> | void): void;
+  /** What was counted since the start, for whoever keeps it. */
+  counted(): Promise<readonly CountedMetric[]>;
+  /** What processes have counted that nobody scraped: rendered beside our own, as `worker="once"`. */
+  othersAre(totals: readonly CountedMetric[]): void;
 
   /** One answered request; `route` is the pattern, never the path, which would make a series a file. */
   httpAnswered(answer: { method: string; route: string; status: number; seconds: number }): void;
@@ -89,13 +95,22 @@ export function createMetrics(): Metrics {
   const collectedObjects = counter("collected_objects_total", "Objects of jobs' sources that were looked after.", ["outcome"]);
   const collectedBytes = counter("collected_bytes_total", "Content fetched from jobs' sources, bytes.");
   const looks: (() => Promise<void> | void)[] = [];
+  let others: readonly CountedMetric[] = [];
 
   return {
     contentType: registry.contentType,
     async render(labels = {}) {
       await Promise.allSettled(looks.map(async (look) => await look()));
       registry.setDefaultLabels(labels);
-      return await registry.metrics();
+      const own = await registry.metrics();
+      if (others.length === 0) return own;
+      // Each metric is described once: in the words of this version, where it knows it.
+      const described = await Promise.all(others.map(async (other) => ({ ...other, help: await helpOf(registry, other) })));
+      return mergeMetrics([own, countedText(described, 'worker="once"')]);
+    },
+    counted: () => countedIn(registry),
+    othersAre(totals) {
+      others = totals;
     },
     beforeRender: (look) => void looks.push(look),
     httpAnswered: ({ method, route, status, seconds }) => httpSeconds.observe({ method, route, status: String(status) }, seconds),
@@ -137,4 +152,8 @@ export function createMetrics(): Metrics {
       for (const [state, count] of Object.entries(counts)) hosts.set({ state }, count);
     },
   };
+}
+
+async function helpOf(registry: Registry, { name, help }: CountedMetric): Promise<string> {
+  return (await registry.getSingleMetric(name)?.get())?.help ?? help;
 }
