@@ -1,5 +1,6 @@
+import { averages } from "../averages/app.ts";
 import { thumbnails } from "../thumbnails/app.ts";
 import { runAsProcess } from "./run-as-process.ts";
 
 /** `npm run apps`: every app, on one platform. */
-await runAsProcess([thumbnails]);
+await runAsProcess([averages, thumbnails]);

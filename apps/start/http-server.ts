@@ -21,6 +21,8 @@ export function createHttpServer({ errorBody }: HttpServerOptions): FastifyInsta
     connectionTimeout: 120_000,
     http: { headersTimeout: 20_000, connectionsCheckingInterval: 5_000 },
     forceCloseConnections: true,
+    // A wrong id of any length gets the app's own answer.
+    routerOptions: { maxParamLength: 4_096 },
   });
   app.addHook("onSend", async (_request, reply) => {
     reply.header("x-content-type-options", "nosniff");

@@ -19,7 +19,7 @@ import { makeElement } from "../../page/make-element.js";
  */
 export function createCard(name) {
   const bar = makeElement("progress", { max: 1, value: 0, "aria-label": `Upload of ${name}` });
-  const frame = makeElement("div", { class: "frame" });
+  const frame = makeElement("div", { class: "frame quiet" }, "…");
   const state = makeElement("div", { class: "state quiet" }, "Waiting to be sent");
   const element = makeElement("li", { class: "card" }, frame, makeElement("div", { class: "name" }, name), state);
 
@@ -39,6 +39,7 @@ export function createCard(name) {
       frame.replaceChildren(image);
     },
     failed(reason) {
+      frame.replaceChildren("No thumbnail");
       state.className = "state bad";
       state.replaceChildren(reason);
     },

@@ -1,0 +1,62 @@
+import type { WorkerResource } from "@filemill/contract/workers.ts";
+import type { Client } from "@filemill/sdk/client.ts";
+import { FilemillError } from "@filemill/sdk/error.ts";
+import type { FastifyInstance } from "fastify";
+import { MADE_BY } from "./average-job.ts";
+import { fieldError, readField } from "./read-order.ts";
+
+/** GET and POST of /workers, and what waits for them: /workers/metrics, /queues/tasks. */
+export function workersRoutes(app: FastifyInstance, client: Client): void {
+  app.post("/workers", async (request, reply) => {
+    const count = readField(request.body, "noOfWorkers", { least: 0, most: Infinity });
+    if (typeof count !== "number") return reply.code(400).send({ errors: [count] });
+    try {
+      const { was } = await client.admin.setWorkers(count);
+      return { message: messageOf(count, was) };
+    } catch (error) {
+      if (!(error instanceof FilemillError)) throw error;
+      const limit = error.issues.find(({ pointer }) => pointer === "/count");
+      if (limit) return reply.code(400).send({ errors: [fieldError("noOfWorkers", `noOfWorkers ${limit.message}`)] });
+      // Somebody else runs them, or the app's key is no operator's.
+      if (error.code === "conflict" || error.code === "forbidden") return reply.code(error.status).send({ error: error.detail });
+      throw error;
+    }
+  });
+
+  const metrics = async () => {
+    const [noOfJobsInQueue, noOfTasksInQueue, workers] = await Promise.all([
+      queuedJobs(client),
+      waitingTasks(client),
+      client.admin.workers(),
+    ]);
+    const there = workers.filter(({ status }) => status === "up" || status === "draining");
+    const noOfBusyProcesses = there.filter(isBusy).length;
+    return { noOfJobsInQueue, noOfTasksInQueue, noOfIdleProcesses: there.length - noOfBusyProcesses, noOfBusyProcesses };
+  };
+  app.get("/workers", metrics);
+  app.get("/workers/metrics", metrics);
+  app.get("/queues/tasks", async () => ({ noOfTasks: await waitingTasks(client) }));
+}
+
+function messageOf(count: number, was: number): string {
+  if (count === was) return `There are ${count} workers already`;
+  return count > was
+    ? `${count - was} workers are started: ${count} in all`
+    : `${was - count} workers end after their work: ${count} are left`;
+}
+
+function isBusy({ running_tasks: tasks }: WorkerResource): boolean {
+  return tasks > 0;
+}
+
+/** Jobs of this app that no worker has begun. */
+async function queuedJobs(client: Client): Promise<number> {
+  let jobs = 0;
+  for await (const _job of client.jobs.list({ status: "queued", metadata: MADE_BY, limit: 100 })) jobs += 1;
+  return jobs;
+}
+
+/** Of all jobs, in all lanes: workers share them. */
+async function waitingTasks(client: Client): Promise<number> {
+  return (await client.admin.queues()).reduce((sum, { ready }) => sum + ready, 0);
+}
