@@ -10,6 +10,7 @@ const ROWS: Readonly<Record<string, (options: Options) => Promise<void>>> = {
   "waiting-items": async (options) => (await import("../src/rows/waiting-items.ts")).waitingItems(options),
   "pick-up": async (options) => (await import("../src/rows/pick-up.ts")).pickUp(options),
   thumbnails: async (options) => (await import("../src/rows/thumbnails.ts")).thumbnails(options),
+  averages: async (options) => (await import("../src/rows/averages.ts")).averages(options),
   "table-query": async (options) => (await import("../src/rows/table-query.ts")).tableQueries(options),
   "one-gib": async (options) => (await import("../src/rows/one-gib.ts")).oneGib(options),
   encryption: async (options) => (await import("../src/rows/encryption.ts")).encryption(options),

@@ -58,7 +58,9 @@ function ours({ mediaType }: Format, path: string): Contestant {
       const params = tableQuery.params.parse({ sql: QUERY, format: "csv" });
       const { signal } = new AbortController();
       const nothing = () => undefined;
-      return await timed(() => tableQuery.run({ params, inputs: [input], signal, output: () => result, pass: nothing, progress: nothing }));
+      return await timed(() =>
+        tableQuery.run({ params, inputs: [input], isRoot: true, signal, output: () => result, pass: nothing, progress: nothing }),
+      );
     },
   };
 }

@@ -8,7 +8,8 @@ import type { FetchFromWeb, WebFile } from "../jobs/sources/web.ts";
 import { MAX_DOCUMENT_BYTES, readRequest } from "../processors/http/read-request.ts";
 import { httpFetch, type HttpFetchParams } from "../processors/http-fetch.ts";
 import { acceptsMediaType, BadInput } from "../processors/processor.ts";
-import { inParallel, type Prepared, type PreparedEntry } from "./prepare.ts";
+import { inParallel } from "./in-parallel.ts";
+import type { Prepared, PreparedEntry } from "./prepare.ts";
 
 /**
  * Of what one task fetches so many bytes may lie on the scratch disk, or those of one entry. Entries for which no room is

@@ -4,7 +4,7 @@ import { v7 as uuidv7 } from "uuid";
 import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import { StorageError } from "../errors.ts";
-import type { EntryOutcome, OutputOutcome } from "../jobs/advance/outcome.ts";
+import type { EntryOutcome } from "../jobs/advance/outcome.ts";
 import type { StagePlan, StepPlan } from "../jobs/plan.ts";
 import type { OutputRow } from "../outputs/record.ts";
 import type { FileManifest } from "../outputs/content.ts";
@@ -13,6 +13,7 @@ import type { ClaimedTask, Entry } from "../queue/task.ts";
 import type { ContentStore } from "../storage/content-store.ts";
 import type { StoredFile } from "../record/files.ts";
 import { generatedFile } from "./generated-files.ts";
+import { inParallel } from "./in-parallel.ts";
 import type { PlacedResult, StoredOutput } from "./stored-results.ts";
 
 /** What a task's results become once their bytes are durable; nothing of it is visible yet. */
@@ -36,32 +37,46 @@ export interface KeepOptions {
  * When it rejects (StorageError, ResultGone, or the signal's reason), everything it had stored is deleted again.
  */
 export async function keepOutputs(options: KeepOptions, results: readonly PlacedResult[]): Promise<Kept> {
-  const files: StoredFile[] = [];
-  const outputs: OutputRow[] = [];
-  const outcomes: EntryOutcome[] = [];
+  const emitted = results.map(({ entry, result }) => (result.ok ? result.outputs.map((kept) => outputOf(options, kept, entry)) : []));
+  const stored = await storeAll(options, emitted.flat());
   const parts = new Map<string, number>();
+  const outputs: OutputRow[] = [];
+  const outcomes = results.map(({ result }, index): EntryOutcome => {
+    if (!result.ok) return { ok: false, failure: result.failure, step: result.step };
+    const told = (emitted[index] ?? []).map((output) => {
+      const { step, kept, entry } = output;
+      const fileId = idOf(stored.get(output));
+      outputs.push(rowOf(options, { step, fileId, entry, parts, reusedFrom: reusedFrom(kept) }));
+      return { step: step.name, fileId, sizeBytes: kept.sizeBytes };
+    });
+    return { ok: true, outputs: told };
+  });
+  return { results: outcomes, files: [...stored.values()].filter((file) => typeof file !== "string"), outputs };
+}
+
+/** Several at a time: of files that are objects each waits for the disk, which makes many durable in the time of one. */
+async function storeAll(options: KeepOptions, outputs: readonly Output[]): Promise<Map<Output, StoredFile | string>> {
+  const stored = new Map<Output, StoredFile | string>();
+  const works = outputs.map((output) => async (signal: AbortSignal) => {
+    stored.set(output, await fileOf({ ...options, signal }, output));
+  });
   try {
-    for (const { entry, result } of results) {
-      if (!result.ok) {
-        outcomes.push({ ok: false, failure: result.failure, step: result.step });
-        continue;
-      }
-      const emitted: OutputOutcome[] = [];
-      for (const kept of result.outputs) {
-        const step = stepOf(options.stage, kept.step);
-        const file = await fileOf(options, { kept, step, entry });
-        if (typeof file !== "string") files.push(file);
-        const fileId = typeof file === "string" ? file : file.id;
-        emitted.push({ step: step.name, fileId, sizeBytes: kept.sizeBytes });
-        outputs.push(rowOf(options, { step, fileId, entry, parts, reusedFrom: reusedFrom(kept) }));
-      }
-      outcomes.push({ ok: true, outputs: emitted });
-    }
+    await inParallel(works, options.signal);
   } catch (error) {
+    const files = [...stored.values()].filter((file) => typeof file !== "string");
     await Promise.all(files.map((file) => options.contents.discard(file.content)));
     throw error;
   }
-  return { results: outcomes, files, outputs };
+  return stored;
+}
+
+function outputOf({ stage }: KeepOptions, kept: Output["kept"], entry: Entry | undefined): Output {
+  return { kept, step: stepOf(stage, kept.step), entry };
+}
+
+function idOf(file: StoredFile | string | undefined): string {
+  if (file === undefined) throw new RangeError("an output was neither stored nor handed on");
+  return typeof file === "string" ? file : file.id;
 }
 
 /**

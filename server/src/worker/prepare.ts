@@ -7,6 +7,7 @@ import type { StageRunEntry } from "../processors/stage-run.ts";
 import type { ClaimedTask } from "../queue/task.ts";
 import type { ContentStore } from "../storage/content-store.ts";
 import { generatedFiles, type GeneratedFile } from "./generated-files.ts";
+import { inParallel, type Work } from "./in-parallel.ts";
 import { NO_REUSE, type LookUp, type Reuse } from "./reuse.ts";
 import { unlessGivenUp } from "./unless-given-up.ts";
 
@@ -44,9 +45,6 @@ interface PrepareServices {
 
 type InputFile = FileManifest | GeneratedFile;
 
-/** Files fetched at the same time; a local disk is not faster with more, and a remote store hides its latency with these. */
-const FETCHES = 8;
-
 /**
  * Writes the files of a task's entries into `folder`, under names of ours. An entry whose file was deleted meanwhile, or
  * whose object is lost or damaged, is missing and does not touch the others. Rejects StorageError for trouble that
@@ -66,7 +64,7 @@ export async function prepare(services: PrepareServices, task: ClaimedTask, opti
   );
   const entries: PreparedEntry[] = [];
   const missing = new Map<number, Failure>();
-  const fetches: Fetch[] = [];
+  const fetches: Work[] = [];
   task.entries.forEach((entry, index) => {
     const manifest = byId.get(entry.fileId);
     if (!manifest) return missing.set(index, GONE);
@@ -123,24 +121,4 @@ function unreadable(error: unknown, name: string, isLastTry: boolean): Failure |
   }
   if (!isLastTry) return undefined;
   return { class: "lost", code: "lost", message: `The store did not give the content of "${name}" in any of many tries.` };
-}
-
-type Fetch = (signal: AbortSignal) => Promise<void>;
-
-/** After a failure no further fetch begins, those under way are ended, and all have ended when this rejects. */
-export async function inParallel(fetches: readonly Fetch[], signal: AbortSignal): Promise<void> {
-  const queue = fetches.values();
-  const failed = new AbortController();
-  const either = AbortSignal.any([signal, failed.signal]);
-  const drain = async () => {
-    for (const fetch of queue) {
-      either.throwIfAborted();
-      await fetch(either).catch((error: unknown) => {
-        failed.abort(error);
-        throw error;
-      });
-    }
-  };
-  await Promise.allSettled(Array.from({ length: Math.min(FETCHES, fetches.length) }, drain));
-  either.throwIfAborted();
 }
