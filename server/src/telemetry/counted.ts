@@ -1,4 +1,4 @@
-import { MetricType, type Registry } from "prom-client";
+import type { MetricType, Registry } from "prom-client";
 
 /** What a counter or a histogram has counted, in a form that outlives its process. */
 export interface CountedMetric {
