@@ -12,6 +12,8 @@ export const EVENT_TYPES = [
   "job.cancelled",
   "item.dead",
   "item.skipped",
+  "schedule.failed",
+  "trigger.failed",
   "quota.warning",
   "key.created",
   "key.rotated",

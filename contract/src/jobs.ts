@@ -6,6 +6,13 @@ import { JobSource, SourceProgress } from "./source.ts";
 import { ItemStatus, JobStatus, TaskKind, TaskStatus } from "./status.ts";
 import { StorableObject, StorableText } from "./text.ts";
 
+/** Outputs of another job, or only those of some of its steps. */
+export const InputsFrom = z.strictObject({ job: z.string(), steps: z.array(z.string().max(40)).min(1).max(100).optional() });
+
+export const AfterPolicy = z
+  .enum(["completed", "finished"])
+  .describe("completed (default): where one of them does not complete, this job is cancelled. finished: it starts however they ended");
+
 /** Body of POST /jobs. `pipeline` is the name of a stored or built-in pipeline, `name@version`, or a document. */
 export const JobRequest = z.strictObject({
   pipeline: z.union([StorableText, PipelineDocument]),
@@ -16,6 +23,12 @@ export const JobRequest = z.strictObject({
     .optional()
     .describe("ids of files that are here already, or of bulk uploads, which stand for all their files; this or `source`"),
   source: JobSource.optional().describe("where to collect the inputs from; this or `inputs`"),
+  inputs_from: z
+    .union([InputsFrom, z.array(InputsFrom).min(1).max(100)])
+    .optional()
+    .describe("instead of `inputs`: the outputs of other jobs, which this one then starts after"),
+  after: z.array(z.string()).min(1).max(100).optional().describe("ids of jobs; this one starts when all of them have ended"),
+  after_policy: AfterPolicy.optional(),
   params: StorableObject.optional(),
   priority: z.int().min(-100).max(100).optional().describe("higher first, among the jobs of one tenant; 0 unless told"),
   metadata: Metadata.optional(),
@@ -80,6 +93,14 @@ export const JobResource = z.object({
   error: FailureResource.nullable(),
   source: SourceProgress.nullable().describe("of a job that collects its inputs"),
 });
+  after: z
+    .object({
+      policy: AfterPolicy,
+      waiting: z.boolean().describe("has not started yet for that reason"),
+      jobs: z.array(z.object({ job_id: z.string(), outcome: JobStatus.nullable().describe("how it ended; null: not yet") })),
+    })
+    .nullable()
+    .describe("of a job that was to start after others"),
 
 export const JobSummary = JobResource.omit({ output_files: true });
 
@@ -117,6 +138,8 @@ export const TaskResource = z.object({
 export type JobRequest = z.infer<typeof JobRequest>;
 export type JobAccepted = z.infer<typeof JobAccepted>;
 export type Counts = z.infer<typeof Counts>;
+export type InputsFrom = z.infer<typeof InputsFrom>;
+export type AfterPolicy = z.infer<typeof AfterPolicy>;
 export type OutputFile = z.infer<typeof OutputFile>;
 export type FailureResource = z.infer<typeof FailureResource>;
 export type StageResource = z.infer<typeof StageResource>;

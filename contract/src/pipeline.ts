@@ -39,6 +39,27 @@ export const Step = z.strictObject({
   cache: z.boolean().optional(),
 });
 
+/** When the pipeline runs by itself. Only a stored pipeline does, in its latest version. */
+export const Trigger = z.strictObject({
+  on: z.literal("file.stored"),
+  media_type: z.array(MediaTypePattern).min(1).max(50).optional().describe("One of these, told from the content."),
+  name: z
+    .string()
+    .min(1)
+    .max(200)
+    .optional()
+    .describe("Names that match, such as *.csv; * ? and, as a whole name of a path, ** mean something."),
+  metadata: z.record(z.string().max(128), z.string().max(2_048)).optional().describe("The file has all of these, with these values."),
+  min_size: Size.optional(),
+  max_size: Size.optional(),
+  outputs: z
+    .strictObject({ max_depth: z.int().min(1).max(10) })
+    .optional()
+    .describe("Also files that jobs made: at most so many triggered jobs one behind the other. Left out, only files that were uploaded."),
+  max_files: z.int().min(1).max(10_000).optional().describe("Of one job, 10,000 unless told; files that come together go into one job."),
+  params: z.record(z.string(), z.unknown()).optional().describe("Of the jobs."),
+});
+
 /** The pipeline document. Unknown keys are errors. */
 export const PipelineDocument = z.strictObject({
   name: PipelineName.optional(),
@@ -47,8 +68,14 @@ export const PipelineDocument = z.strictObject({
   steps: z.record(StepName, Step),
   outputs: z.array(z.string()).optional().describe("Steps whose outputs are kept; left out, the steps that no other step needs."),
   retention: Duration.optional(),
+  triggers: z
+    .array(Trigger)
+    .max(20)
+    .optional()
+    .describe("What the pipeline runs on by itself; a file that several match is run over once."),
 });
 
 export type Batch = z.infer<typeof Batch>;
 export type Step = z.infer<typeof Step>;
+export type Trigger = z.infer<typeof Trigger>;
 export type PipelineDocument = z.infer<typeof PipelineDocument>;

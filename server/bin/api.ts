@@ -15,6 +15,7 @@ import { scrub } from "../src/lifecycle/scrub.ts";
 import { moveIdleFiles } from "../src/lifecycle/tiering.ts";
 import { startTurns } from "../src/lifecycle/turns.ts";
 import { openKnownStores } from "../src/lifecycle/require-stores.ts";
+import { startStarters } from "../src/jobs/start-starters.ts";
 import { laneBacklog } from "../src/jobs/queries-tasks.ts";
 import { loadCatalogue } from "../src/processors/catalogue.ts";
 import { READY_CHANNEL } from "../src/queue/postgres-dispatch.ts";
@@ -105,13 +106,20 @@ await runProcess(
     const reads = openReadNotes({ database, log });
     shutdown.add("notes of reads", () => reads.close());
 
+    const catalogue = await loadCatalogue(config.workers.extraProcessors);
+    const announce = (lanes: Iterable<string>) => {
+      for (const lane of lanes) notifier.notify(READY_CHANNEL, lane);
+    };
+    const starters = startStarters({ database, catalogue, log, announce });
+    shutdown.add("what starts jobs", () => starters.close());
+
     const app = await buildApp({
       database,
       contents,
       store,
       keys: keys.tenantKeys,
       keyAdmin: createKeyAdmin({ database, provider: keys.provider, rounds: keyRounds }),
-      catalogue: await loadCatalogue(config.workers.extraProcessors),
+      catalogue,
       log,
       metrics,
       status,
@@ -121,9 +129,7 @@ await runProcess(
       reads,
       stores,
       workers: { most: config.workers.most, resize: resizeAtParent() },
-      announce: (lanes) => {
-        for (const lane of lanes) notifier.notify(READY_CHANNEL, lane);
-      },
+      announce,
     });
     shutdown.add("the HTTP server", () => app.close());
     const port = await listen(app, config.http);

@@ -25,6 +25,17 @@ table api_keys
   grant insert, select to filemill_app
   grant delete, insert, select, update to filemill_system
 
+table arrived_files
+  tenant_id uuid not null
+  file_id uuid not null
+  arrived_at timestamp with time zone not null default now()
+  constraint arrived_files_pkey PRIMARY KEY (tenant_id, file_id)
+  owner filemill_owner, row security forced, with autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant delete, insert, select to filemill_app
+  grant delete, insert, select, update to filemill_system
+
 table audit_entries
   id bigint not null identity
   xid xid8 not null default pg_current_xact_id()
@@ -243,6 +254,23 @@ table item_exceptions
   grant delete, insert, select to filemill_app
   grant delete, insert, select, update to filemill_system
 
+table job_dependencies
+  job_id uuid not null
+  after_job_id uuid not null
+  tenant_id uuid not null
+  outcome text
+  seen boolean not null default false
+  constraint job_dependencies_job_id_fkey FOREIGN KEY (job_id) REFERENCES filemill.jobs(id) ON DELETE CASCADE
+  constraint job_dependencies_outcome_check CHECK ((outcome = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])))
+  constraint job_dependencies_pkey PRIMARY KEY (job_id, after_job_id)
+  CREATE INDEX job_dependencies_open ON filemill.job_dependencies USING btree (after_job_id) WHERE (outcome IS NULL)
+  CREATE INDEX job_dependencies_unseen ON filemill.job_dependencies USING btree (job_id) WHERE ((outcome IS NOT NULL) AND (NOT seen))
+  owner filemill_owner, row security forced, with fillfactor=80, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=500
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant insert, select to filemill_app
+  grant delete, insert, select, update to filemill_system
+
 table job_holds
   job_id uuid not null
   tenant_id uuid not null
@@ -315,6 +343,23 @@ table job_stages
   policy of_system for all to filemill_system using (true) check (true)
   policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
   grant delete, insert, select, update to filemill_app
+  grant delete, insert, select, update to filemill_system
+
+table job_waits
+  job_id uuid not null
+  tenant_id uuid not null
+  policy text not null
+  inputs_from jsonb not null
+  source jsonb
+  settled_at timestamp with time zone
+  error jsonb
+  constraint job_waits_job_id_fkey FOREIGN KEY (job_id) REFERENCES filemill.jobs(id) ON DELETE CASCADE
+  constraint job_waits_pkey PRIMARY KEY (job_id)
+  constraint job_waits_policy_check CHECK ((policy = ANY (ARRAY['completed'::text, 'finished'::text])))
+  owner filemill_owner, row security forced
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant insert, select to filemill_app
   grant delete, insert, select, update to filemill_system
 
 table jobs
@@ -426,6 +471,19 @@ table outputs
   grant delete, select to filemill_app
   grant delete, insert, select, update to filemill_system
 
+table pipeline_triggers
+  tenant_id uuid not null
+  pipeline_name text not null
+  triggers jsonb not null
+  takes_outputs boolean not null
+  constraint pipeline_triggers_pkey PRIMARY KEY (tenant_id, pipeline_name)
+  constraint pipeline_triggers_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES filemill.tenants(id)
+  owner filemill_owner, row security forced
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant delete, insert, select to filemill_app
+  grant delete, insert, select, update to filemill_system
+
 table pipelines
   id uuid not null
   tenant_id uuid not null
@@ -467,6 +525,37 @@ table root_keys
   constraint root_keys_pkey PRIMARY KEY (version)
   owner filemill_owner
   grant insert, select to filemill_system
+
+table schedules
+  id uuid not null
+  tenant_id uuid not null
+  name text not null
+  job jsonb not null
+  cron text not null
+  time_zone text not null
+  missed text not null
+  overlap text not null
+  created_at timestamp with time zone not null default now()
+  updated_at timestamp with time zone not null default now()
+  next_run_at timestamp with time zone
+  paused boolean not null default false
+  last_due_at timestamp with time zone
+  last_outcome text
+  last_job_id uuid
+  error jsonb
+  constraint schedules_last_outcome_check CHECK ((last_outcome = ANY (ARRAY['started'::text, 'skipped'::text, 'failed'::text])))
+  constraint schedules_missed_check CHECK ((missed = ANY (ARRAY['skip'::text, 'run_once'::text, 'run_all'::text])))
+  constraint schedules_name_check CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 63)))
+  constraint schedules_overlap_check CHECK ((overlap = ANY (ARRAY['allow'::text, 'skip'::text])))
+  constraint schedules_pkey PRIMARY KEY (id)
+  constraint schedules_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES filemill.tenants(id)
+  constraint schedules_tenant_id_name_key UNIQUE (tenant_id, name)
+  CREATE INDEX schedules_due ON filemill.schedules USING btree (next_run_at) WHERE (next_run_at IS NOT NULL)
+  owner filemill_owner, row security forced, with fillfactor=50, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=500
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant delete, insert, select to filemill_app
+  grant delete, insert, select, update to filemill_system
 
 table segments
   file_id uuid not null
@@ -660,6 +749,19 @@ table tree_nodes
   grant delete, insert, select, update to filemill_app
   grant delete, insert, select, update to filemill_system
 
+table triggered_jobs
+  job_id uuid not null
+  tenant_id uuid not null
+  depth smallint not null
+  constraint triggered_jobs_depth_check CHECK ((depth > 0))
+  constraint triggered_jobs_job_id_fkey FOREIGN KEY (job_id) REFERENCES filemill.jobs(id) ON DELETE CASCADE
+  constraint triggered_jobs_pkey PRIMARY KEY (job_id)
+  owner filemill_owner, row security forced
+  policy of_system for all to filemill_system using (true) check (true)
+  policy of_tenant for all to filemill_app using ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting))) check ((tenant_id = ( SELECT (current_setting('filemill.tenant'::text))::uuid AS current_setting)))
+  grant insert, select to filemill_app
+  grant delete, insert, select, update to filemill_system
+
 table upload_links
   id uuid not null
   tenant_id uuid not null
@@ -731,6 +833,8 @@ table uploads
   lock_epoch integer not null default 0
   lock_until timestamp with time zone
   lock_wanted_at timestamp with time zone
+  file_expires_at timestamp with time zone
+  job_problem jsonb
   constraint uploads_check CHECK ((length >= upload_offset))
   constraint uploads_file_id_key UNIQUE (file_id)
   constraint uploads_kind_check CHECK ((kind = ANY (ARRAY['single'::text, 'partial'::text, 'final'::text])))
@@ -793,6 +897,6 @@ CREATE OR REPLACE FUNCTION filemill.count_new_files() RETURNS trigger LANGUAGE p
 CREATE OR REPLACE FUNCTION filemill.delete_inline_keys() RETURNS trigger LANGUAGE plpgsql SET search_path TO 'filemill', 'pg_temp' AS $function$ BEGIN DELETE FROM object_keys USING gone WHERE gone.encoding <> 0 AND object_keys.object_id = gone.file_id AND object_keys.tenant_id = gone.tenant_id; RETURN NULL; END $function$
 CREATE OR REPLACE FUNCTION filemill.delete_segment_keys() RETURNS trigger LANGUAGE plpgsql SET search_path TO 'filemill', 'pg_temp' AS $function$ BEGIN DELETE FROM object_keys USING gone WHERE object_keys.object_id = gone.object_id AND object_keys.tenant_id = gone.tenant_id; RETURN NULL; END $function$
 CREATE OR REPLACE FUNCTION filemill.is_counted(status text, origin text) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN ((status = ANY (ARRAY['stored'::text, 'quarantined'::text])) AND (origin <> 'intermediate'::text))
+CREATE OR REPLACE FUNCTION filemill.note_arrived_files() RETURNS trigger LANGUAGE plpgsql SET search_path TO 'filemill', 'pg_temp' AS $function$ BEGIN INSERT INTO arrived_files (tenant_id, file_id) SELECT new_rows.tenant_id, new_rows.id FROM new_rows WHERE new_rows.status = 'stored' AND new_rows.origin <> 'intermediate' AND EXISTS ( SELECT FROM pipeline_triggers WHERE pipeline_triggers.tenant_id = new_rows.tenant_id AND (new_rows.origin = 'upload' OR pipeline_triggers.takes_outputs)); RETURN NULL; END $function$
+CREATE OR REPLACE FUNCTION filemill.note_ended_job() RETURNS trigger LANGUAGE plpgsql SET search_path TO 'filemill', 'pg_temp' AS $function$ BEGIN UPDATE job_dependencies SET outcome = NEW.status WHERE after_job_id = NEW.id AND outcome IS NULL; RETURN NULL; END $function$
 CREATE OR REPLACE FUNCTION filemill.reduces_of(given uuid[], most integer) RETURNS TABLE(input uuid, task_id uuid) LANGUAGE sql STABLE SECURITY DEFINER ROWS 100 SET search_path TO 'filemill', 'pg_temp' SET enable_seqscan TO 'off' AS $function$ SELECT asked.id, found.task_id FROM unnest(given) AS asked(id) CROSS JOIN LATERAL ( SELECT task_inputs.task_id FROM task_inputs WHERE reduce AND files @> ARRAY[asked.id] AND tenant_id = current_setting('filemill.tenant')::uuid LIMIT most) AS found LIMIT most $function$
-  file_expires_at timestamp with time zone
-  job_problem jsonb

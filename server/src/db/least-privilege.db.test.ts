@@ -42,6 +42,8 @@ describe("what serves a tenant can't change", () => {
     ["how much it uses", sql`UPDATE usage_totals SET bytes = 0 WHERE ${NO}`],
     ["what it was counted for", sql`DELETE FROM usage_changes WHERE ${NO}`],
     ["how much it may use", sql`UPDATE tenant_quotas SET limit_bytes = NULL WHERE ${NO}`],
+    ["how many triggered jobs lie behind each other", sql`UPDATE triggered_jobs SET depth = 1 WHERE ${NO}`],
+    ["whether a job still waits for another", sql`UPDATE job_waits SET settled_at = now() WHERE ${NO}`],
     ["in which class a file lies", sql`UPDATE files SET storage_class = storage_class WHERE ${NO}`],
   ])("%s", async (_what, statement) => {
     await expect(asMine(statement)).rejects.toMatchObject({ code: "42501" });
@@ -74,8 +76,10 @@ test("tables whose rows change often are vacuumed and counted long before a fift
       WHERE relnamespace = 'filemill'::regnamespace AND option_name = 'autovacuum_vacuum_scale_factor' AND option_value::float8 <= 0.02 ORDER BY 1`),
   );
   expect(set.map(({ name }) => name)).toEqual([
+    "job_dependencies",
     "job_stages",
     "jobs",
+    "schedules",
     "source_items",
     "task_inputs",
     "tasks",

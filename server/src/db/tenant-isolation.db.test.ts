@@ -22,6 +22,9 @@ const VALUES: Readonly<Record<string, string>> = {
   "source_items.identity": "sha256(gen_random_uuid()::text::bytea)",
   "file_sources.identity": "sha256(gen_random_uuid()::text::bytea)",
   "damaged_files.kind": "'damaged'",
+  "schedules.missed": "'skip'",
+  "schedules.overlap": "'skip'",
+  "job_waits.policy": "'completed'",
 };
 const BY_TYPE: Readonly<Record<string, string>> = {
   uuid: "gen_random_uuid()",

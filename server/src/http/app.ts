@@ -22,6 +22,7 @@ import { lineageRoutes } from "./routes/lineage.ts";
 import { pipelinesRoutes } from "./routes/pipelines.ts";
 import { processorsRoutes } from "./routes/processors.ts";
 import { queuesRoutes } from "./routes/queues.ts";
+import { schedulesRoutes } from "./routes/schedules.ts";
 import { scrubRoutes } from "./routes/scrub.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { uploadsRoutes } from "./routes/uploads.ts";
@@ -88,6 +89,7 @@ export async function buildApp(services: Services, options: AppOptions = {}): Pr
     lineageRoutes,
     jobsRoutes,
     pipelinesRoutes,
+    schedulesRoutes,
     processorsRoutes,
     queuesRoutes,
     eventsRoutes,

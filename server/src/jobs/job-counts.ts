@@ -23,15 +23,20 @@ export interface StageCounters {
 /**
  * What has become of a job's items: total = waiting + running + succeeded + skipped + dead + cancelled, always. An item
  * that moved on to a later stage is counted there. `running` is the number of items in tasks that workers hold. A job
- * that only reduces its inputs has no items of its own: they share the fate of the job.
+ * that only reduces its inputs has no items of its own: they share the fate of the job. So do those of a job that waits for
+ * others, or was cancelled while it did.
  */
 export function countsOf(
-  job: { readonly status: JobStatus; readonly inputItems: number },
+  job: {
+    readonly status: JobStatus;
+    readonly inputItems: number;
+    readonly waits?: { readonly settled: boolean; readonly error: unknown } | null;
+  },
   stages: readonly StageCounters[],
   running: number,
 ): Counts {
   const maps = stages.filter((stage) => stage.kind === "map");
-  if (maps.length === 0) return reducedCounts(job);
+  if (maps.length === 0 || hasNeverStarted(job.waits)) return reducedCounts(job);
   const sum = (pick: (stage: StageCounters) => number) => maps.reduce((total, stage) => total + pick(stage), 0);
   const ended = { succeeded: sum((stage) => stage.succeeded), skipped: sum((stage) => stage.skipped), dead: sum((stage) => stage.dead) };
   const total = sum((stage) => stage.itemsIn - stage.moved);
@@ -39,6 +44,10 @@ export function countsOf(
   if (job.status === "cancelled") return { total, ...ended, waiting: 0, running: 0, cancelled: rest };
   const inHand = Math.min(running, rest);
   return { total, ...ended, waiting: rest - inHand, running: inHand, cancelled: 0 };
+}
+
+function hasNeverStarted(waits: Parameters<typeof countsOf>[0]["waits"]): boolean {
+  return waits ? !waits.settled || waits.error !== null : false;
 }
 
 function reducedCounts({ status, inputItems }: { readonly status: JobStatus; readonly inputItems: number }): Counts {

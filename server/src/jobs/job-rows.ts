@@ -1,4 +1,5 @@
 import type { JobSource } from "@filemill/contract/source.ts";
+import type { AfterPolicy } from "@filemill/contract/jobs.ts";
 import type { JobStatus } from "@filemill/contract/status.ts";
 import type { Transaction } from "../db/database.ts";
 import { sql, type Statement } from "../db/sql.ts";
@@ -25,6 +26,16 @@ export interface JobRow {
   readonly stages: readonly StageOfJob[];
   /** Where its inputs are collected from, and how many have come. */
   readonly source: SourceRow | null;
+  /** What it was to start after. */
+  readonly waits: WaitRow | null;
+}
+
+interface WaitRow {
+  readonly policy: AfterPolicy;
+  readonly settled: boolean;
+  /** Why it was cancelled instead of started. */
+  readonly error: TaskError | null;
+  readonly jobs: readonly { readonly id: string; readonly outcome: JobStatus | null }[];
 }
 
 interface SourceRow {
@@ -53,7 +64,11 @@ export async function readJobs(transaction: Transaction, where: Statement, limit
       to_char(j.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "createdAtText",
       j.started_at AS "startedAt", j.finished_at AS "finishedAt", now() AS now, s.metadata, stages.stages,
       (SELECT jsonb_build_object('kind', o.kind, 'listed', o.listed, 'collected', o.collected, 'unchanged', o.unchanged,
-        'collected_bytes', o.collected_bytes) FROM job_sources o WHERE o.job_id = j.id) AS source
+        'collected_bytes', o.collected_bytes) FROM job_sources o WHERE o.job_id = j.id) AS source,
+      (SELECT jsonb_build_object('policy', w.policy, 'settled', w.settled_at IS NOT NULL, 'error', w.error, 'jobs', (
+          SELECT jsonb_agg(jsonb_build_object('id', d.after_job_id, 'outcome', d.outcome) ORDER BY d.after_job_id)
+          FROM job_dependencies d WHERE d.job_id = w.job_id))
+        FROM job_waits w WHERE w.job_id = j.id) AS waits
     FROM jobs j JOIN job_specs s ON s.job_id = j.id
     CROSS JOIN LATERAL (
       SELECT jsonb_agg(jsonb_build_object('stage', r.stage, 'kind', r.kind, 'status', r.status, 'openFeeders', r.open_feeders,

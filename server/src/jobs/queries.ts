@@ -83,7 +83,7 @@ function summaryOf(job: JobRow, activity: JobActivity): JobSummary {
   const counts = countsOf(job, job.stages, activity.running.get(job.id) ?? 0);
   const nodesDone = activity.nodesDone.get(job.id) ?? new Map<number, number>();
   const progress = progressOf(job.status, job.stages, nodesDone);
-  const failure = activity.failures.get(job.id);
+  const failure = activity.failures.get(job.id) ?? job.waits?.error;
   return {
     id: encodeId("job", job.id),
     status: job.status,
@@ -99,7 +99,13 @@ function summaryOf(job: JobRow, activity: JobActivity): JobSummary {
     priority: job.priority,
     error: failure ? failureResource(failure) : null,
     source: job.source && { ...job.source, status: isListing(job) ? "open" : "ended" },
+    after: job.waits && afterResource(job.waits, job.status),
   };
+}
+
+function afterResource({ policy, settled, jobs }: NonNullable<JobRow["waits"]>, status: JobStatus): NonNullable<JobSummary["after"]> {
+  const outcomes = jobs.map(({ id, outcome }) => ({ job_id: encodeId("job", id), outcome }));
+  return { policy, waiting: !settled && status === "queued", jobs: outcomes };
 }
 
 /** A source whose job was cancelled, or whose listing failed, has ended as well. */

@@ -1,6 +1,5 @@
 import { v7 as uuidv7 } from "uuid";
 import type { Transaction } from "../db/database.ts";
-import { sql } from "../db/sql.ts";
 import { insertTasks } from "../queue/insert-tasks.ts";
 import { appendEvents } from "../record/events.ts";
 import { endJobs } from "./advance/advance-jobs.ts";
@@ -10,6 +9,7 @@ import { deliver, newAdvance, type JobAdvance } from "./advance/deliveries.ts";
 import { makeTasks } from "./advance/make-tasks.ts";
 import { releaseRuns } from "./advance/runs.ts";
 import { addDeltas, type StageRow } from "./advance/stage-rows.ts";
+import { insertJob, replaceJob, type CountedSubmission } from "./job-record.ts";
 import type { Plan } from "./plan.ts";
 import { generationOf, takersOf } from "./sources/generate.ts";
 import { withSource } from "./sources/plan-source.ts";
@@ -24,10 +24,34 @@ import type { Submission, SubmittedJob } from "./submission.ts";
  * see it yet, and there is nothing to lock.
  */
 export async function submitJob(transaction: Transaction, order: Submission): Promise<SubmittedJob> {
+  const jobId = uuidv7();
+  const lanes = await startJob(transaction, { jobId, order, record: insertQueued });
+  return { jobId, lanes };
+}
+
+/** Records a job that does not start yet: queued, without inputs, with the pipeline's own plan. */
+export async function recordJob(transaction: Transaction, jobId: string, order: Submission): Promise<void> {
+  const submission = { ...order, count: order.inputs.length };
+  await insertQueued(transaction, submission, newStages(jobId, { ...submission, inputs: [], count: 0 }));
+}
+
+/** Starts it, with the inputs that it turned out to have; its stages are locked. Gives the lanes to announce. */
+export async function startRecordedJob(transaction: Transaction, jobId: string, order: Submission): Promise<Set<string>> {
+  return await startJob(transaction, { jobId, order, record: replaceJob });
+}
+
+async function insertQueued(transaction: Transaction, submission: CountedSubmission, rows: readonly StageRow[]): Promise<void> {
+  await insertJob(transaction, submission, rows);
+  const { tenantId, pipeline } = submission;
+  await appendEvents(transaction, [{ tenantId, jobId: rows[0]?.jobId ?? null, type: "job.queued", data: { pipeline: pipeline.name } }]);
+}
+
+async function startJob(
+  transaction: Transaction,
+  { jobId, order, record }: { readonly jobId: string; readonly order: Submission; readonly record: typeof insertJob },
+): Promise<Set<string>> {
   const { source } = order;
   const submission = withInputs(order);
-  const { tenantId, pipeline } = submission;
-  const jobId = uuidv7();
   const rows = newStages(jobId, submission);
   const advance = inputsOf(jobId, submission);
   const tasks = [...(await makeTasks(transaction, advance, rows)), ...sourceTasks(advance)];
@@ -35,18 +59,17 @@ export async function submitJob(transaction: Transaction, order: Submission): Pr
   addDeltas(rows, advance);
   const lanes = await closeStages(transaction, advance, rows);
   for (const task of tasks) lanes.add(task.lane);
-  await insertJob(transaction, submission, rows);
-  if (source) await insertSource(transaction, { jobId, tenantId, source, listed: submission.inputs.length });
+  await record(transaction, submission, rows);
+  if (source) await insertSource(transaction, { jobId, tenantId: order.tenantId, source, listed: submission.inputs.length });
   await insertTasks(transaction, tasks);
   for (const lane of await releaseRuns(transaction, advance, rows)) lanes.add(lane);
-  await appendEvents(transaction, [{ tenantId, jobId, type: "job.queued", data: { pipeline: pipeline.name } }]);
   // Without an input there is nothing that could end it later.
   if (rows.every((row) => row.status === "closed")) await endJobs(transaction, [{ advance, rows }]);
-  return { jobId, lanes };
+  return lanes;
 }
 
 /** The order with the plan that its source makes of the pipeline's, and with the inputs that are there from the start. */
-function withInputs(order: Submission): Submission & { readonly count: number } {
+function withInputs(order: Submission): CountedSubmission {
   const { source, pipeline, inputs } = order;
   if (!source) return { ...order, count: inputs.length };
   if (source.kind !== "generate") return { ...order, pipeline: { ...pipeline, plan: withSource(pipeline.plan, source) }, count: 0 };
@@ -54,8 +77,6 @@ function withInputs(order: Submission): Submission & { readonly count: number } 
   const made = generation.type === "at_once" ? generation.inputs : [];
   return { ...order, pipeline: { ...pipeline, plan: generation.plan }, inputs: made, count: source.count };
 }
-
-type CountedSubmission = ReturnType<typeof withInputs>;
 
 function newStages(jobId: string, { pipeline: { plan }, inputs, count }: CountedSubmission): StageRow[] {
   const isPaged = inputs.length < count;
@@ -71,31 +92,6 @@ function newStages(jobId: string, { pipeline: { plan }, inputs, count }: Counted
     itemsIn: stage.kind === "map" && takers.includes(no) ? count : 0,
     leaves: leavesOf(plan, no, count),
   }));
-}
-
-async function insertJob(transaction: Transaction, submission: CountedSubmission, rows: readonly StageRow[]): Promise<void> {
-  const { tenantId, pipeline, inputs, count, priority, metadata } = submission;
-  // What is generated was never stored.
-  const bytes = submission.source ? 0 : inputs.reduce((sum, input) => sum + input.sizeBytes, 0);
-  const column = <T>(pick: (row: StageRow) => T): T[] => rows.map(pick);
-  await transaction.execute(sql`
-    WITH job AS (
-      INSERT INTO jobs (id, tenant_id, priority, pipeline_name, pipeline_version, input_items, input_bytes, next_ordinal)
-      VALUES (${rows[0]?.jobId}::uuid, ${tenantId}::uuid, ${priority}, ${pipeline.name}, ${pipeline.version}, ${count}, ${bytes}, ${count})
-      RETURNING id, tenant_id
-    ), spec AS (
-      INSERT INTO job_specs (job_id, tenant_id, document, params, plan, metadata)
-      SELECT id, tenant_id, ${JSON.stringify(pipeline.document)}::jsonb, ${JSON.stringify(pipeline.params)}::jsonb,
-        ${JSON.stringify(pipeline.plan)}::jsonb, ${JSON.stringify(metadata)}::jsonb
-      FROM job
-    )
-    INSERT INTO job_stages (job_id, tenant_id, stage, kind, status, open_tasks, open_feeders, items_in, leaves)
-    SELECT job.id, job.tenant_id, given.*
-    FROM job, unnest(
-      ${column((row) => row.stage)}::smallint[], ${pipeline.plan.stages.map((stage) => stage.kind)}::text[], ${column((row) => row.status)}::text[],
-      ${column((row) => row.openTasks)}::int[], ${column((row) => row.openFeeders)}::smallint[], ${column((row) => row.itemsIn)}::bigint[],
-      ${column((row) => row.leaves)}::bigint[]
-    ) AS given(stage, kind, status, open_tasks, open_feeders, items_in, leaves)`);
 }
 
 /** Leaves of a tree whose size is known now: one for each input and each step that feeds it. */

@@ -108,3 +108,14 @@ export const IN_A_ROTATION = [
   "key-rewrap-before-commit",
   "key-destroy-before-commit",
 ] as const;
+
+/** What starts jobs without a request, and where a schedule is stored; starts.db.test.ts. */
+export const IN_STARTS = [
+  "schedule-put-before-commit",
+  "schedule-before-commit",
+  "schedule-after-commit",
+  "trigger-before-commit",
+  "trigger-after-commit",
+  "wait-before-commit",
+  "wait-after-commit",
+] as const;

@@ -7,6 +7,7 @@ import type { FastifyPluginAsync } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { acceptJob } from "../../jobs/accept-job.ts";
+import { afterOf } from "../../jobs/dependencies/after.ts";
 import { jobInputs } from "../../jobs/sources/job-inputs.ts";
 import { cancelJob } from "../../jobs/cancel.ts";
 import { deleteJob } from "../../jobs/delete-job.ts";
@@ -64,12 +65,13 @@ export function jobsRoutes(services: Services): FastifyPluginAsync {
       async (request, reply) => {
         const { tenantId, actor } = request.principal;
         const idempotencyKey = request.headers["idempotency-key"];
-        const order = { ...request.body, ...jobInputs(request.body) };
+        const order = { ...request.body, ...jobInputs(request.body), after: afterOf(request.body) };
         // Before the transaction, because it may read; which lanes the job will take is not known yet, and most take this one.
-        // How much a source has is not known either.
-        const estimatedCompletion = order.source
-          ? null
-          : await services.status.estimator.forNewJob({ lanes: [DEFAULT_LANE], items: order.inputs.length });
+        // How much a source has is not known either, nor when jobs before this one end.
+        const estimatedCompletion =
+          order.source || order.after
+            ? null
+            : await services.status.estimator.forNewJob({ lanes: [DEFAULT_LANE], items: order.inputs.length });
         const { answer, lanes } = await acceptJob(services, { ...order, tenantId, actor, idempotencyKey, estimatedCompletion });
         if (lanes.size > 0) services.announce(lanes);
         return reply.code(202).send(answer);

@@ -6,6 +6,7 @@ import { lintGraph } from "./lint-graph.ts";
 import { lintMedia } from "./lint-media.ts";
 import { lintParameters } from "./lint-parameters.ts";
 import { lintSteps } from "./lint-steps.ts";
+import { lintTriggers } from "./lint-triggers.ts";
 import { outlineOf } from "./outline.ts";
 import { issuesOfZod } from "./zod-issues.ts";
 
@@ -26,6 +27,7 @@ export function lintPipeline(document: unknown, catalogue: Catalogue): Issue[] {
     ...lintMedia(outline),
     ...lintParameters(outline),
   ];
+  if (issues.length === 0 && parsed.success) return lintTriggers(parsed.data, catalogue);
   return issues.filter((issue, index) => issues.findIndex((other) => isSame(issue, other)) === index);
 }
 

@@ -4,6 +4,7 @@ import { encodeId } from "@filemill/contract/ids.ts";
 import type { PipelineDocument } from "@filemill/contract/pipeline.ts";
 import type { Transaction } from "../../db/database.ts";
 import { sql, type Statement } from "../../db/sql.ts";
+import { dropTriggers, keepTriggers } from "../triggers/kept-triggers.ts";
 
 interface PipelineRow {
   readonly id: string;
@@ -37,6 +38,7 @@ export async function putPipeline(
     SELECT ${uuidv7()}, ${tenantId}, ${name}, coalesce(max(version), 0) + 1, ${document}::jsonb FROM pipelines WHERE ${OWN} AND name = ${name}
     RETURNING id, name, version, document, created_at`);
   if (!row) throw new Error(`pipeline "${name}" was not stored`);
+  await keepTriggers(transaction, { tenantId, pipeline: name, triggers: pipeline.document.triggers ?? [] });
   return { resource: resourceOf(row), created: true };
 }
 
@@ -69,6 +71,7 @@ export async function deletePipeline(transaction: Transaction, name: string): Pr
   const count = await transaction.execute(
     sql`UPDATE pipelines SET deleted_at = now() WHERE ${OWN} AND name = ${name} AND deleted_at IS NULL`,
   );
+  await dropTriggers(transaction, name);
   return count > 0;
 }
 

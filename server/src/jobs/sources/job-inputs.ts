@@ -7,13 +7,19 @@ import { notFound, Problem } from "../../errors.ts";
 interface Given {
   readonly inputs?: readonly string[] | undefined;
   readonly source?: JobSource | undefined;
+  /** Jobs whose outputs are the inputs. */
+  readonly inputs_from?: unknown;
 }
 
 /**
  * What a request names as a job's inputs: files, or one source of a way that is said in full. Throws Problem
  * validation_failed. Whether the place is there, and may be used, is found out where it is listed: by a worker.
  */
-export function jobInputs({ inputs, source }: Given): { inputs: readonly string[]; source: JobSource | undefined } {
+export function jobInputs({ inputs, source, inputs_from }: Given): { inputs: readonly string[]; source: JobSource | undefined } {
+  if (inputs_from !== undefined) {
+    if (inputs !== undefined || source !== undefined) throw refused("/inputs_from", "give one of `inputs`, `source` and `inputs_from`");
+    return { inputs: [], source };
+  }
   if (inputs !== undefined && source !== undefined) throw refused("/source", "give `inputs` or `source`, not both");
   if (source === undefined) {
     if (inputs === undefined) throw refused("/inputs", "name the files, or a `source` to collect them from");
