@@ -11,6 +11,8 @@ export interface Plan {
   readonly stages: readonly StagePlan[];
   /** How long what the job makes is kept; left out: as the tenant says. */
   readonly retentionMs?: number;
+  /** Its tasks are profiled (plan-profile.ts). */
+  readonly profile?: true;
 }
 
 export interface StagePlan {
