@@ -3,8 +3,8 @@ import { buffer } from "node:stream/consumers";
 import type { ContentKeys } from "./keys/content-keys.ts";
 import type { ObjectStores } from "./object-stores.ts";
 import { openInline, readContent, type ReadOptions } from "./read-content.ts";
-import type { ContentManifest, StoredContent, StoredSegment } from "./stored-content.ts";
-import { writeContent, writeSegment, type ContentPlace, type SegmentPlace } from "./write-content.ts";
+import type { ContentManifest, StoredContent, StoredInline, StoredSegment } from "./stored-content.ts";
+import { sealInline, writeContent, writeSegment, type ContentPlace, type SegmentPlace } from "./write-content.ts";
 
 /**
  * The one way to a file's content: it hides in which store the bytes are, and how they are sealed. Rows are the callers' business:
@@ -17,6 +17,8 @@ export interface ContentStore {
    * every segment is gone again.
    */
   write(content: AsyncIterable<Buffer>, place: ContentPlace): Promise<StoredContent>;
+  /** As write, for content that is in memory and has at most MAX_INLINE_BYTES: without the streams, which cost more than to seal it. */
+  writeSmall(content: Buffer, place: Pick<ContentPlace, "tenantId" | "fileId">): Promise<StoredInline>;
   /**
    * Stores a stream as one segment, whatever its size. Durable when it resolves, nothing is left when it rejects.
    * Undefined where the stream was empty: there is no empty segment.
@@ -50,6 +52,7 @@ export function createContentStore(options: ContentStoreOptions): ContentStore {
   const { stores } = options;
   return {
     write: (content, place) => writeContent(content, { ...place, ...options }),
+    writeSmall: (content, { tenantId, fileId }) => sealInline(content, { tenantId, fileId, keys: options.keys }),
     writeSegment: (content, place) => writeSegment(content, { ...place, ...options }),
     read: (manifest, asked = {}) => readContent(manifest, { ...asked, ...options }),
     async bytes(manifest, asked = {}) {

@@ -54,6 +54,16 @@ export async function writeContent(content: AsyncIterable<Buffer>, writing: Writ
   }
 }
 
+/** See ContentStore.writeSmall. An inline object has the id of its file, and is segment 0. */
+export async function sealInline(
+  content: Buffer,
+  { keys, tenantId, fileId: objectId }: Pick<Writing, "keys" | "tenantId" | "fileId">,
+): Promise<StoredInline> {
+  if (content.length > MAX_INLINE_BYTES) throw new RangeError(`${content.length} bytes don't go into a row`);
+  const { dek, seal: made } = await keys.make({ tenantId, objectId });
+  return { inline: sealBytes(content, { name: { tenantId, objectId, segment: 0 }, dek }), seal: made };
+}
+
 /** See ContentStore.writeSegment. */
 export async function writeSegment(content: AsyncIterable<Buffer>, writing: Writing & SegmentPlace): Promise<StoredSegment | undefined> {
   const source = createCutter(content);
@@ -79,12 +89,6 @@ async function putSegment(stream: Readable, writing: Writing & SegmentPlace): Pr
   const sealed = seal(stream, { name: { tenantId, objectId, segment }, dek, release, onEnd });
   await store.put(key, Readable.from(sealed, { objectMode: false }), { ...(signal && { signal }), release: freeChunk });
   return { objectId, store: store.name, key, sizeBytes, seal: made };
-}
-
-/** An inline object has the id of its file, and is segment 0. */
-async function sealInline(content: Buffer, { keys, tenantId, fileId: objectId }: Writing): Promise<StoredInline> {
-  const { dek, seal: made } = await keys.make({ tenantId, objectId });
-  return { inline: sealBytes(content, { name: { tenantId, objectId, segment: 0 }, dek }), seal: made };
 }
 
 async function removeSegment({ store, key }: StoredSegment, { stores }: Writing): Promise<void> {

@@ -16,8 +16,8 @@ const RATIO_FREE_BYTES = 64 * 2 ** 20;
 export interface Caps {
   /** Throws Problem `file_too_large` at one entry too many. */
   entry(): void;
-  /** Passes an entry's bytes on, counted as they really come. Throws Problem `file_too_large` at the first one too many. */
-  count(content: AsyncIterable<Buffer>, name: string): AsyncGenerator<Buffer>;
+  /** Begins a file. What is given back is told of its bytes as they really come, and throws Problem `file_too_large` at the first one too many. */
+  file(name: string): (bytes: number) => void;
 }
 
 /** Bounds of one archive, held against what comes out of it and never against what it says of itself. */
@@ -29,11 +29,11 @@ export function createCaps(limits: BulkLimits, packedBytes: () => number): Caps 
     entry() {
       if (++entries > limits.maxEntries) throw refuse(`An archive may hold at most ${limits.maxEntries} entries here. Send several.`);
     },
-    async *count(content, name) {
+    file(name) {
       let fileBytes = 0;
-      for await (const chunk of content) {
-        fileBytes += chunk.length;
-        totalBytes += chunk.length;
+      return (bytes) => {
+        fileBytes += bytes;
+        totalBytes += bytes;
         if (fileBytes > limits.maxFileBytes) {
           throw refuse(`"${name}" has more than the ${limits.maxFileBytes} bytes that a file may have here.`);
         }
@@ -43,8 +43,7 @@ export function createCaps(limits: BulkLimits, packedBytes: () => number): Caps 
         if (totalBytes > RATIO_FREE_BYTES && totalBytes > packedBytes() * MAX_RATIO) {
           throw refuse(`The archive unpacks to more than ${MAX_RATIO} times its size. Send it less packed, or its files one by one.`);
         }
-        yield chunk;
-      }
+      };
     },
   };
 }

@@ -69,10 +69,11 @@ export async function receiveBulk(archive: OpenArchive, order: BulkOrder): Promi
     if (ordinal >= maxFiles)
       throw new Problem("file_too_large", `A bulk may have at most ${maxFiles} files with a pipeline. Send several.`);
     const name = entryName(entry.name, ordinal);
-    const content = caps.count(entry.content, name);
+    const { content } = entry;
+    const count = caps.file(name);
     const found = await earlier.at(ordinal);
     if ("file" in found) {
-      tally.found(await sameFile(content, { name, ordinal, file: found.file }));
+      tally.found(await sameFile(content, { name, ordinal, count, file: found.file }));
     } else {
       const { contents, tenantId, metadata, limits } = order;
       const id = bulkFileId(order.bulkId, { ordinal, generation: found.generation });
@@ -83,6 +84,7 @@ export async function receiveBulk(archive: OpenArchive, order: BulkOrder): Promi
         name,
         metadata,
         maxBytes: limits.maxFileBytes,
+        count,
         allowedTypes: order.allowedTypes,
         reservation: await recorder.reservation(),
       };
@@ -120,9 +122,9 @@ function entryName(text: string, ordinal: number): string {
 /** Reads a file that is there already. Throws Problem `idempotency_key_reused` where the archive has another one in its place. */
 async function sameFile(
   content: AsyncIterable<Buffer>,
-  { name, ordinal, file }: { name: string; ordinal: number; file: BulkRow },
+  { name, ordinal, count, file }: { name: string; ordinal: number; count: (bytes: number) => void; file: BulkRow },
 ): Promise<BulkFile> {
-  const { sizeBytes, sha256 } = await digestOf(content);
+  const { sizeBytes, sha256 } = await digestOf(content, count);
   if (name !== file.name || sizeBytes !== file.size_bytes || !sha256.equals(file.sha256)) {
     throw new Problem(
       "idempotency_key_reused",
@@ -132,10 +134,11 @@ async function sameFile(
   return { id: file.id, name, sizeBytes, sha256, mediaType: file.media_type };
 }
 
-async function digestOf(content: AsyncIterable<Buffer>): Promise<{ sizeBytes: number; sha256: Buffer }> {
+async function digestOf(content: AsyncIterable<Buffer>, count: (bytes: number) => void): Promise<{ sizeBytes: number; sha256: Buffer }> {
   const sha256 = createHash("sha256");
   let sizeBytes = 0;
   for await (const chunk of content) {
+    count(chunk.length);
     sha256.update(chunk);
     sizeBytes += chunk.length;
   }

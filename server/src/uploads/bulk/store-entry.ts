@@ -16,6 +16,8 @@ export interface EntryPlace {
   readonly name: string;
   readonly metadata: Metadata;
   readonly maxBytes: number;
+  /** Told of the bytes as they come; what it throws ends the file. */
+  readonly count: (bytes: number) => void;
   readonly allowedTypes: AllowedTypes;
   /** Room for the file, taken before its bytes are stored. */
   readonly reservation: Reservation;
@@ -27,20 +29,34 @@ export interface EntryPlace {
  */
 export async function storeEntry(content: AsyncIterable<Buffer>, place: EntryPlace): Promise<StoredFile> {
   const source = content[Symbol.asyncIterator]();
+  try {
+    return await storeFrom(source, place);
+  } catch (error) {
+    // Not waited for: a source that is silent would hold up the failure.
+    source.return?.().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function storeFrom(source: AsyncIterator<Buffer>, place: EntryPlace): Promise<StoredFile> {
   const start: Buffer[] = [];
   let bytes = 0;
   while (bytes <= MAX_INLINE_BYTES) {
     const { done, value } = await source.next();
-    if (done === true) return storeSmall(start.length === 1 && start[0] ? start[0] : Buffer.concat(start), place);
+    if (done === true) return await storeSmall(start.length === 1 && start[0] ? start[0] : Buffer.concat(start), place);
+    place.count(value.length);
     start.push(value);
     bytes += value.length;
   }
   async function* whole(): AsyncGenerator<Buffer> {
     yield* start;
-    for (let next = await source.next(); next.done !== true; next = await source.next()) yield next.value;
+    for (let next = await source.next(); next.done !== true; next = await source.next()) {
+      place.count(next.value.length);
+      yield next.value;
+    }
   }
   // An epoch of its own: what an attempt that broke off has left under the same id is not in the way.
-  return receiveFile(Readable.from(whole(), { objectMode: false }), { ...place, epoch: Date.now() });
+  return await receiveFile(Readable.from(whole(), { objectMode: false }), { ...place, epoch: Date.now() });
 }
 
 async function storeSmall(bytes: Buffer, place: EntryPlace): Promise<StoredFile> {
@@ -48,7 +64,7 @@ async function storeSmall(bytes: Buffer, place: EntryPlace): Promise<StoredFile>
   await reservation.take({ bytes: bytes.length, files: 1 });
   const mediaType = await detectMediaType({ head: bytes, complete: true, name });
   requireAllowedType(mediaType, place.allowedTypes);
-  const content = await contents.write(once(bytes), { tenantId, fileId: id, epoch: 0 });
+  const content = await contents.writeSmall(bytes, { tenantId, fileId: id });
   return {
     id,
     tenantId,
@@ -60,8 +76,4 @@ async function storeSmall(bytes: Buffer, place: EntryPlace): Promise<StoredFile>
     metadata,
     content,
   };
-}
-
-async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
-  if (bytes.length > 0) yield bytes;
 }

@@ -42,17 +42,24 @@ export async function* tarEntries(body: AsyncIterable<Buffer>): AsyncGenerator<A
     source === undefined
       ? badArchive(`${lowerFirst(messageOf(error))}, ${last === "" ? "at its start" : `in or behind "${last}"`}`, error)
       : source.error;
-  async function* bytesOf(entry: AsyncIterable<unknown>): AsyncGenerator<Buffer> {
-    try {
-      for await (const chunk of entry) {
-        if (!Buffer.isBuffer(chunk)) throw new TypeError("it gives no bytes");
-        yield chunk;
-      }
-    } catch (error) {
-      // Where the archive ends inside an entry, the entry only says that it was closed.
-      throw told(await fed.then(() => error).catch((cause: unknown) => cause));
-    }
+  /** No generator: one of them for each small file took as long as to read it. */
+  function bytesOf(entry: AsyncIterable<unknown>): AsyncIterable<Buffer> {
+    return {
+      [Symbol.asyncIterator]() {
+        const chunks = entry[Symbol.asyncIterator]();
+        return {
+          next: () => chunks.next().then(bytesIn, whyEnded),
+          return: async () => ({ done: true, value: await chunks.return?.() }),
+        };
+      },
+    };
   }
+
+  /** Where the archive ends inside an entry, the entry only says that it was closed. */
+  async function whyEnded(error: unknown): Promise<never> {
+    throw told(await fed.then(() => error).catch((cause: unknown) => cause));
+  }
+
   try {
     for await (const entry of extract) {
       const { header } = entry;
@@ -73,6 +80,12 @@ export async function* tarEntries(body: AsyncIterable<Buffer>): AsyncGenerator<A
   if (tail.zeros() < BLOCK_BYTES || tail.total() - endOfLast < BLOCK_BYTES) {
     throw badArchive(`it ends without the end marker of a tar, so it was cut off${last === "" ? "" : ` behind "${last}"`}`);
   }
+}
+
+function bytesIn(next: IteratorResult<unknown>): IteratorResult<Buffer> {
+  if (next.done === true) return { done: true, value: undefined };
+  if (!Buffer.isBuffer(next.value)) throw new TypeError("tar-stream gives no bytes");
+  return { done: false, value: next.value };
 }
 
 function kindOf({ type, pax }: Header): ArchiveEntry["kind"] {
