@@ -32,8 +32,11 @@ export interface AverageJob {
   readonly processingCompleteTime: string | null;
 }
 
+/** What the platform knows of a job, as far as it matters here. */
+export type PlatformJob = Pick<JobSummary, "id" | "status" | "progress" | "counts" | "stages" | "started_at" | "finished_at" | "metadata">;
+
 /** The platform's job in this app's words; undefined for a job that this app has not made. */
-export function averageJob(job: JobSummary): AverageJob | undefined {
+export function averageJob(job: PlatformJob): AverageJob | undefined {
   const noOfFiles = Number(job.metadata["noOfFiles"]);
   const noOfEntriesPerFile = Number(job.metadata["noOfEntriesPerFile"]);
   if (job.metadata["app"] !== MADE_BY.app || !Number.isInteger(noOfFiles) || !Number.isInteger(noOfEntriesPerFile)) return undefined;
@@ -51,7 +54,7 @@ export function averageJob(job: JobSummary): AverageJob | undefined {
 }
 
 /** Have all of its files been made? */
-export function hasAllFiles({ counts, stages }: JobSummary, noOfFiles: number): boolean {
+export function hasAllFiles({ counts, stages }: PlatformJob, noOfFiles: number): boolean {
   const files = stages.find(({ steps }) => steps.includes(FILES_STEP));
   return counts.dead === 0 && files !== undefined && files.done >= noOfFiles;
 }
@@ -80,7 +83,7 @@ export function treeSize(files: number): number {
 }
 
 /** Files are summed while others are still being made: the status names the earliest work that is left. */
-function statusOf(job: JobSummary, noOfFiles: number): AverageStatus {
+function statusOf(job: PlatformJob, noOfFiles: number): AverageStatus {
   if (job.status === "completed") return "Completed";
   if (job.status === "failed" || job.status === "cancelled") return "Failed";
   if (!hasAllFiles(job, noOfFiles)) return "Generating Files";

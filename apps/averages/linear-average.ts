@@ -10,6 +10,7 @@ export interface LinearAverage {
 }
 
 const SPACE = 32;
+const NEWLINE = 10;
 const ZERO = 48;
 
 export function createLinearAverage(columns: number, range: { readonly least: number; readonly most: number }): LinearAverage {
@@ -22,10 +23,13 @@ export function createLinearAverage(columns: number, range: { readonly least: nu
       let column = 0;
       let value = 0;
       let digits = 0;
+      let isOver = false;
 
       const end = () => {
         if (digits === 0 || column >= columns || value < range.least || value > range.most) {
-          throw new RangeError(`"${name}" is not ${columns} whole numbers from ${range.least} to ${range.most} with one space between.`);
+          throw new RangeError(
+            `"${name}" is not ${columns} whole numbers from ${range.least} to ${range.most} on one line, with one space between.`,
+          );
         }
         numbers[column++] = value;
         value = 0;
@@ -34,16 +38,17 @@ export function createLinearAverage(columns: number, range: { readonly least: nu
 
       for await (const bytes of content) {
         for (const byte of bytes) {
-          if (byte === SPACE) {
+          if (byte === SPACE || byte === NEWLINE) {
             end();
+            isOver = byte === NEWLINE;
             continue;
           }
-          // Anything else makes a number that is out of range.
-          value = byte >= ZERO && byte <= ZERO + 9 ? value * 10 + (byte - ZERO) : Infinity;
+          // Anything else, and what stands behind the line, makes a number that is out of range.
+          value = byte >= ZERO && byte <= ZERO + 9 && !isOver ? value * 10 + (byte - ZERO) : Infinity;
           digits += 1;
         }
       }
-      end();
+      if (!isOver || digits > 0) end();
       if (column !== columns) throw new RangeError(`"${name}" holds ${column} numbers, not ${columns}.`);
       // Several files are read at the same time; each is added when it is whole.
       for (let index = 0; index < columns; index++) sums[index] = (sums[index] ?? 0) + (numbers[index] ?? 0);

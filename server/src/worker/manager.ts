@@ -35,6 +35,7 @@ export function manageWorkers({ count: first, start, log, drainMs = DRAIN_MS }: 
   /** By number, from 1; the number is free again when the process has ended. */
   const wanted = new Map<number, SupervisedChild>();
   const ending = new Map<number, SupervisedChild>();
+  let isResized = false;
   let stopped = false;
 
   function add(): SupervisedChild {
@@ -42,10 +43,10 @@ export function manageWorkers({ count: first, start, log, drainMs = DRAIN_MS }: 
     while (wanted.has(number) || ending.has(number)) number += 1;
     const worker = start(`worker ${number}`);
     wanted.set(number, worker);
-    // Those of the start end everything there, where their `ready` is awaited; a later one ends alone.
     worker.ready.catch((error: unknown) => {
       if (wanted.get(number) === worker) wanted.delete(number);
-      if (!stopped) log.error({ err: error, worker: number }, "a further worker could not be started");
+      // Those of the start end everything there, where their `ready` is awaited.
+      if (isResized && !stopped) log.error({ err: error, worker: number }, "a further worker could not be started");
     });
     return worker;
   }
@@ -66,6 +67,7 @@ export function manageWorkers({ count: first, start, log, drainMs = DRAIN_MS }: 
     resize(count) {
       const was = wanted.size;
       if (stopped) return was;
+      isResized = true;
       while (wanted.size < count) add();
       while (wanted.size > count) letGo();
       if (was !== count) log.info({ was, count }, "the number of workers changes");
