@@ -32,6 +32,7 @@ export const JobRequest = z.strictObject({
   params: StorableObject.optional(),
   priority: z.int().min(-100).max(100).optional().describe("higher first, among the jobs of one tenant; 0 unless told"),
   metadata: Metadata.optional(),
+  profile: z.boolean().optional().describe("record CPU profiles of its tasks, see /jobs/{id}/profiles; results of before are not used again"),
 });
 
 /** 202 of POST /jobs and of POST /files with a pipeline. */
@@ -92,7 +93,6 @@ export const JobResource = z.object({
   priority: z.int(),
   error: FailureResource.nullable(),
   source: SourceProgress.nullable().describe("of a job that collects its inputs"),
-});
   after: z
     .object({
       policy: AfterPolicy,
@@ -101,6 +101,7 @@ export const JobResource = z.object({
     })
     .nullable()
     .describe("of a job that was to start after others"),
+});
 
 export const JobSummary = JobResource.omit({ output_files: true });
 
@@ -137,9 +138,9 @@ export const TaskResource = z.object({
 
 export type JobRequest = z.infer<typeof JobRequest>;
 export type JobAccepted = z.infer<typeof JobAccepted>;
-export type Counts = z.infer<typeof Counts>;
 export type InputsFrom = z.infer<typeof InputsFrom>;
 export type AfterPolicy = z.infer<typeof AfterPolicy>;
+export type Counts = z.infer<typeof Counts>;
 export type OutputFile = z.infer<typeof OutputFile>;
 export type FailureResource = z.infer<typeof FailureResource>;
 export type StageResource = z.infer<typeof StageResource>;
