@@ -1,5 +1,6 @@
 import type { EventMessage } from "@filemill/contract/events.ts";
 import type { ItemResource, JobAccepted, JobRequest, JobResource, JobSummary, OutputFile, TaskResource } from "@filemill/contract/jobs.ts";
+import type { ProfileResource } from "@filemill/contract/profiles.ts";
 import { listOf, type List, type ListQuery } from "./pages.ts";
 import type { Transport } from "./transport.ts";
 import { watch, type WatchedEvent, type WatchOptions } from "./watch.ts";
@@ -12,6 +13,8 @@ export interface Jobs {
   /** By ordinal; `from` an ordinal on, or from the first. */
   items(id: string, query?: ListQuery & { readonly from?: number | undefined }): List<ItemResource>;
   tasks(id: string, query?: ListQuery): List<TaskResource>;
+  /** CPU profiles, of a job that was submitted with `profile`. */
+  profiles(id: string): List<ProfileResource>;
   cancel(id: string): Promise<JobResource>;
   /** Deletes a job that has ended, and with `outputs` the files that it made, which stay otherwise. */
   remove(id: string, options?: { outputs?: "keep" | "delete" }): Promise<void>;
@@ -49,6 +52,7 @@ export function jobsOf(transport: Transport): Jobs {
     list: (query) => listOf(transport, JOBS, query),
     items,
     tasks: (id, query) => listOf(transport, `${one(id)}/tasks`, query),
+    profiles: (id) => listOf(transport, `${one(id)}/profiles`),
     cancel: (id) => transport.json({ method: "POST", path: `${one(id)}/cancel` }),
     remove: (id, options = {}) => transport.json({ method: "DELETE", path: one(id), query: options }),
     retry: (id) => transport.json({ method: "POST", path: `${one(id)}/retry` }),

@@ -2,12 +2,12 @@ import { fstatSync } from "node:fs";
 import { Socket } from "node:net";
 import { Worker } from "node:worker_threads";
 import { loadCatalogue } from "../src/processors/catalogue.ts";
-import type { StageRun } from "../src/processors/stage-run.ts";
+import type { StageRun, StageRunDone } from "../src/processors/stage-run.ts";
 import { CHANNEL_FD, MAX_RESULT_BYTES, openChannel } from "../src/worker/host/channel.ts";
 import { LAST_CALL_FD, tellLastCall } from "../src/worker/host/last-call.ts";
 import { HostOptions, type FromHost } from "../src/worker/host/messages.ts";
 import { resultsThatFit } from "../src/worker/host/results-that-fit.ts";
-import { runStage } from "../src/worker/host/run-stage.ts";
+import { runStage, type StageEnvironment } from "../src/worker/host/run-stage.ts";
 
 /**
  * The process in which processors run, started by worker/host/pool.ts and by nothing else. It takes one StageRun at a
@@ -49,7 +49,7 @@ async function take(run: StageRun): Promise<void> {
   current = abort;
   lastCall.restart();
   let hasBegun = false;
-  const answer = await runStage(run, {
+  const stage: StageEnvironment = {
     find: (name) => catalogue.get(name),
     started(index, step) {
       lastCall.tell(index, step);
@@ -59,8 +59,9 @@ async function take(run: StageRun): Promise<void> {
     signal: abort.signal,
     log: (message, error) => console.error(message, error),
     codecs: options.codecs,
-  }).then(
-    (results): FromHost => ({ type: "done", results: resultsThatFit(results, MAX_RESULT_BYTES) }),
+  };
+  const answer = await (run.profile ? profiled(run, stage) : runStage(run, stage).then((results) => ({ results }))).then(
+    ({ results, ...profile }): FromHost => ({ type: "done", results: resultsThatFit(results, MAX_RESULT_BYTES), ...profile }),
     (error: unknown): FromHost => {
       if (!abort.signal.aborted) throw error;
       return { type: "aborted" };
@@ -68,6 +69,13 @@ async function take(run: StageRun): Promise<void> {
   );
   current = undefined;
   channel.send(answer);
+}
+
+/** The inspector is loaded where somebody asks for a profile. */
+async function profiled(run: StageRun, stage: StageEnvironment): Promise<Pick<StageRunDone, "results" | "profile">> {
+  const { recordProfile } = await import("../src/worker/host/record-profile.ts");
+  const { result: results, profile } = await recordProfile(run.scratch, () => runStage(run, stage));
+  return { results, profile };
 }
 
 async function preload(): Promise<void> {

@@ -14,6 +14,8 @@ export interface StageRun {
   readonly scratch: string;
   /** fan_in of a tree stage. */
   readonly fanIn?: number;
+  /** Record a CPU profile of the steps. */
+  readonly profile?: true;
   /** Of a tree's node whose output goes to another node. */
   readonly isRoot?: false;
 }
@@ -48,6 +50,18 @@ export interface StageRunBegun {
 export interface StageRunDone {
   readonly type: "done";
   readonly results: readonly EntryResult[];
+  readonly profile?: RecordedProfile | undefined;
+}
+
+/** A .cpuprofile in scratch. */
+export interface RecordedProfile {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly wallMs: number;
+  /** Of the whole host, threads of native code included. */
+  readonly cpuMs: number;
+  /** Only the beginning was recorded. */
+  readonly isCut: boolean;
 }
 
 export type EntryResult =

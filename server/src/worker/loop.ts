@@ -23,6 +23,7 @@ import { countOutcomes } from "./count-outcomes.ts";
 import type { HostPool } from "./host/pool.ts";
 import { openLeases } from "./leases.ts";
 import { openPlans } from "./plans.ts";
+import { openProfileBudget } from "./profile-budget.ts";
 import { startRecovery } from "./recover.ts";
 import { registerWorker, setWorkerStatus, touchWorker } from "./registry.ts";
 import type { ResultSecrets } from "./reuse.ts";
@@ -112,6 +113,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const dispatch = openDispatch({ database, notifier, workerId: id, lanes, notify: options.notify });
   const leases = openLeases({ database, workerId: id, onError: warn("leases could not be renewed or checked") });
   const plans = openPlans(database);
+  const profiles = openProfileBudget();
   const quotas = openQuotas({ database, log, onRefused: observe.quotaRefused });
   const ahead = openByteBudget(options.aheadBytes ?? AHEAD_BYTES);
   /** By task and epoch: an earlier holding of the same task may still be ending here. */
@@ -158,7 +160,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     const onCollected: TaskServices["onCollected"] = (objects) => observe.collected?.(objects);
     const signal = AbortSignal.any([held, giveUp.signal]);
     const ended = runTask(
-      { ...options, workerId: id, quotas, plans, committer, ahead, announce, onStarted, onReused, onCollected },
+      { ...options, workerId: id, quotas, plans, committer, ahead, profiles, announce, onStarted, onReused, onCollected },
       task,
       signal,
     ).then(async (end) => {

@@ -44,6 +44,11 @@ export async function reserveOutputs<Result extends Emitting>(
   return fitting;
 }
 
+/** What was reserved by that, at most. */
+export function amountOfAll(stored: { readonly task: ClaimedTask; readonly stage: StagePlan }, results: readonly Emitting[]): Amount {
+  return results.map((result) => amountOf(stored, result)).reduce(plus, NOTHING);
+}
+
 const NOTHING: Amount = { bytes: 0, files: 0 };
 
 function plus(one: Amount, other: Amount): Amount {

@@ -21,6 +21,8 @@ export interface TaskOnHosts {
   readonly prepared: Prepared;
   /** The task's scratch folder, with its inputs. */
   readonly folder: string;
+  /** Record a CPU profile of the steps. */
+  readonly profile?: boolean;
 }
 
 /**
@@ -46,7 +48,7 @@ async function runSteps(services: HostServices, work: TaskOnHosts, signal: Abort
   });
 }
 
-function stageRun(catalogue: Catalogue, { task, stage, prepared, folder }: TaskOnHosts): StageRun {
+function stageRun(catalogue: Catalogue, { task, stage, prepared, folder, profile }: TaskOnHosts): StageRun {
   const { kind } = stage;
   if (kind === "source") throw new RangeError(`task ${task.id} lists a source, which is no step`);
   return {
@@ -55,6 +57,7 @@ function stageRun(catalogue: Catalogue, { task, stage, prepared, folder }: TaskO
     entries: prepared.entries.map(({ index: _index, isFetched: _isFetched, ...entry }) => entry),
     scratch: folder,
     ...(stage.fanIn === undefined ? {} : { fanIn: stage.fanIn }),
+    ...(profile && { profile }),
     ...(task.tree?.root === false && { isRoot: false as const }),
     steps: stepsOfHost(stage).map((step) => ({
       name: step.name,

@@ -6,15 +6,16 @@ import { sweepTasks } from "../jobs/cancel.ts";
 import type { Plan, StagePlan } from "../jobs/plan.ts";
 import { isCollecting } from "../jobs/sources/plan-source.ts";
 import type { ResultRow } from "../outputs/result-cache.ts";
-import type { EntryResult } from "../processors/stage-run.ts";
+import type { EntryResult, RecordedProfile } from "../processors/stage-run.ts";
 import { MAX_HANDBACKS } from "../queue/release.ts";
 import type { ClaimedTask } from "../queue/task.ts";
 import { ReservationLost, type Reservation } from "../tenants/quota-reservation.ts";
 import { commitCompletion } from "./commit-completion.ts";
 import { fetchInputs } from "./fetch-inputs.ts";
 import { keepOutputs, ResultGone, type Kept } from "./keep-outputs.ts";
+import { withKeptProfile } from "./keep-profile.ts";
 import { prepare, type Prepared } from "./prepare.ts";
-import { reserveOutputs } from "./reserve-outputs.ts";
+import { amountOfAll, reserveOutputs } from "./reserve-outputs.ts";
 import { countReused, forgetReused, openLookUp } from "./reuse.ts";
 import { runGenerate } from "./run-generate.ts";
 import { runOnHosts } from "./run-on-hosts.ts";
@@ -91,7 +92,8 @@ async function runSteps(services: TaskServices, work: PreparedTask, signal: Abor
   const { task, prepared } = work;
   const stage = stageOf(work);
   if (isMissingInput(task, prepared)) return await commit(services, work, { outcome: withoutInput(work, stage), signal });
-  const outcome = await runOnHosts(services, { ...work, stage }, signal);
+  const profile = work.plan.profile === true && services.profiles.take(task);
+  const outcome = await runOnHosts(services, { ...work, stage, profile }, signal);
   await failpoint("task-after-run");
   if (outcome.type === "cancelled") return signal.reason === "taken" ? "not_ours" : "given_up";
   if (outcome.type === "died") {
@@ -102,19 +104,21 @@ async function runSteps(services: TaskServices, work: PreparedTask, signal: Abor
   }
   const away = outcome.results.find((result) => !result.ok && result.failure.class === "infrastructure");
   if (away && !away.ok) return await giveUp(services, work, { stage, reason: away.failure, signal });
-  return await keepAndCommit(services, work, { stage, results: outcome.results, signal });
+  return await keepAndCommit(services, work, { stage, ...outcome, signal });
 }
 
 async function keepAndCommit(
   services: TaskServices,
   work: PreparedTask,
-  { stage, results, signal }: { stage: StagePlan; results: readonly EntryResult[]; signal: AbortSignal },
+  { stage, results, profile, signal }: RanStage & { readonly signal: AbortSignal },
 ): Promise<TaskEnd> {
   const { task, prepared } = work;
   const reservation = await services.quotas.open(task.tenantId);
   try {
     const placed = await reserveOutputs(reservation, { task, stage }, placeResults({ task, stage, prepared }, results));
-    const kept = await keepOutputs({ contents: services.contents, task, stage, signal }, placed);
+    const outputs = await keepOutputs({ contents: services.contents, task, stage, signal }, placed);
+    const reserved = amountOfAll({ task, stage }, placed);
+    const kept = await withKeptProfile(services, outputs, { profile, task, reservation, reserved, signal });
     await failpoint("task-after-put-before-commit");
     const places = new Map(placed.map(({ place }, index) => [place, kept.results[index]]));
     const outcome: TaskOutcome = { type: "done", results: task.kind === "map" ? resultsOfAll(work, stage, places) : kept.results };
@@ -127,6 +131,12 @@ async function keepAndCommit(
     await reservation.release();
     throw error;
   }
+}
+
+interface RanStage {
+  readonly stage: StagePlan;
+  readonly results: readonly EntryResult[];
+  readonly profile?: RecordedProfile | undefined;
 }
 
 function stageOf({ task, plan }: PlannedTask): StagePlan {

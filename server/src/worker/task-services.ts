@@ -4,6 +4,7 @@ import type { Quotas } from "../tenants/quotas.ts";
 import type { Catalogue } from "../processors/catalogue.ts";
 import type { HostPool } from "./host/pool.ts";
 import type { Plans } from "./plans.ts";
+import type { ProfileBudget } from "./profile-budget.ts";
 import type { Committer } from "./committer.ts";
 import type { ByteBudget } from "./byte-budget.ts";
 import type { Sources } from "../jobs/sources/source.ts";
@@ -26,6 +27,7 @@ export interface TaskServices {
   /** Tells that lanes got work; for what is committed here and not by the committer. */
   readonly announce: (lanes: Iterable<string>) => void;
   readonly log: Logger;
+  readonly profiles: ProfileBudget;
   /** Left out: no result is used again, and none remembered. */
   readonly secrets?: ResultSecrets | undefined;
   /** A host has begun with the task; from then on a drain waits for it. */

@@ -21,6 +21,7 @@ import { metadataOf } from "../metadata-query.ts";
 import type { Services } from "../services.ts";
 import { jobPartsRoutes } from "./job-parts.ts";
 import { jobOutputsRoutes } from "./job-outputs.ts";
+import { jobProfilesRoutes } from "./job-profiles.ts";
 
 /** Said by name, because the words are well known from elsewhere. */
 const NotYet = z.never({ error: "is not available yet; leave it out" }).optional();
@@ -50,6 +51,7 @@ export function jobsRoutes(services: Services): FastifyPluginAsync {
     const app = plain.withTypeProvider<ZodTypeProvider>();
     await plain.register(jobPartsRoutes(services));
     await plain.register(jobOutputsRoutes(services));
+    await plain.register(jobProfilesRoutes(services));
 
     app.post(
       "/jobs",

@@ -44,6 +44,14 @@ const EntryResult = z.discriminatedUnion("ok", [
   z.object({ ok: z.literal(false), failure: Failure, step: Text }),
 ]);
 
+const RecordedProfile = z.object({
+  path: Path,
+  sizeBytes: z.int().nonnegative(),
+  wallMs: z.number().nonnegative(),
+  cpuMs: z.number().nonnegative(),
+  isCut: z.boolean(),
+});
+
 /** Host → worker. `aborted`: the task was given up and the host is free again. */
 export type FromHost = { readonly type: "ready" } | StageRunBegun | StageRunDone | { readonly type: "aborted" };
 
@@ -54,6 +62,6 @@ export type FromHost = { readonly type: "ready" } | StageRunBegun | StageRunDone
 export const FromHost: z.ZodType<FromHost> = z.discriminatedUnion("type", [
   z.object({ type: z.literal("ready") }),
   z.object({ type: z.literal("begun") }),
-  z.object({ type: z.literal("done"), results: z.array(EntryResult).max(MAX_FILES) }),
+  z.object({ type: z.literal("done"), results: z.array(EntryResult).max(MAX_FILES), profile: RecordedProfile.optional() }),
   z.object({ type: z.literal("aborted") }),
 ]);

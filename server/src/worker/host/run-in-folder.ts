@@ -1,5 +1,6 @@
 import { basename, join } from "node:path";
-import type { EntryResult, StageRun } from "../../processors/stage-run.ts";
+import type { StageRunDone, StageRun } from "../../processors/stage-run.ts";
+import { acceptProfile } from "./accept-profile.ts";
 import { acceptResults } from "./accept-results.ts";
 import type { HostProcess, HostSettings } from "./host-process.ts";
 import { runOnHost, type HostOutcome, type TaskOptions } from "./run-on-host.ts";
@@ -26,11 +27,11 @@ export async function runInFolder(host: HostProcess, run: StageRun, task: TaskOp
     folder.giveBack();
     if (host.isAlive() && !host.folder.isEmpty()) host.kill();
   }
-  return outcome.type === "done" ? checked(outcome.results) : outcome;
+  return outcome.type === "done" ? checked(outcome) : outcome;
 
-  function checked(results: readonly EntryResult[]): HostOutcome {
+  function checked({ results, profile }: Pick<StageRunDone, "results" | "profile">): HostOutcome {
     try {
-      return { type: "done", results: acceptResults(run, results, inside) };
+      return { type: "done", results: acceptResults(run, results, inside), profile: acceptProfile(run, profile, inside) };
     } catch (error) {
       log.warn({ err: error, pid: host.pid }, "A step host told of results that are not there; it is ended.");
       host.kill();

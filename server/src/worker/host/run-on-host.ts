@@ -1,5 +1,5 @@
 import type { Failure } from "../../errors.ts";
-import type { EntryResult, StageRun, StageRunStep } from "../../processors/stage-run.ts";
+import type { EntryResult, RecordedProfile, StageRun, StageRunStep } from "../../processors/stage-run.ts";
 import type { HostExit, HostProcess } from "./host-process.ts";
 import { timedOut } from "./failure.ts";
 import type { LastCall } from "./last-call.ts";
@@ -20,7 +20,7 @@ export interface TaskOptions {
 
 /** `entry`: whom to blame when the host died, the entry and step that it was in. */
 export type HostOutcome =
-  | { readonly type: "done"; readonly results: readonly EntryResult[] }
+  | { readonly type: "done"; readonly results: readonly EntryResult[]; readonly profile?: RecordedProfile | undefined }
   | { readonly type: "died"; readonly failure: Failure; readonly entry?: { readonly index: number; readonly step: string } }
   | { readonly type: "cancelled" };
 
