@@ -28,6 +28,17 @@ test("sabotage, complete before upload: an output without its bytes is found", {
   expect(findings).toMatch(/C6: file .* has a row and no object/);
 });
 
+test("sabotage, skip quota release: room that nobody gives back is found", { timeout: 300_000 }, async () => {
+  const patches: Patch[] = [
+    {
+      file: "tenants/quota-reservation.ts",
+      find: /DELETE FROM quota_reservations WHERE id = ANY\(\$\{held\}::uuid\[\]\) RETURNING id/,
+      put: "SELECT id FROM quota_reservations WHERE id = ANY(${held}::uuid[])",
+    },
+  ];
+  expect(await redness(patches, vanishingWorker)).toMatch(/C5: room for [1-9].* is reserved/);
+});
+
 test("sabotage, no fence: what a stopped worker brings late is found", { timeout: 300_000 }, async () => {
   const patches: Patch[] = [
     {
