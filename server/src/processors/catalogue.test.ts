@@ -15,6 +15,8 @@ test("lists the built-in processors by name", async () => {
   expect(catalogue.list().map((processor) => processor.name)).toEqual([
     "archive.extract",
     "archive.zip",
+    "document.form",
+    "document.text",
     "file.validate",
     "http.fetch",
     "image.metadata",
@@ -26,6 +28,7 @@ test("lists the built-in processors by name", async () => {
     "table.profile",
     "table.query",
     "text.stats",
+    "text.template",
   ]);
   expect(catalogue.get("image.resize")?.title).toBe("Resize images");
   expect(catalogue.get("image.rezise")).toBeUndefined();

@@ -3,6 +3,8 @@ import { pathToFileURL } from "node:url";
 import { z } from "zod";
 import { archiveExtract } from "./archive-extract.ts";
 import { archiveZip } from "./archive-zip.ts";
+import { documentForm } from "./document-form.ts";
+import { documentText } from "./document-text.ts";
 import { fileValidate } from "./file-validate.ts";
 import { httpFetch } from "./http-fetch.ts";
 import { imageMetadata } from "./image-metadata.ts";
@@ -15,6 +17,7 @@ import type { Processor } from "./processor.ts";
 import { tableProfile } from "./table-profile.ts";
 import { tableQuery } from "./table-query.ts";
 import { textStats } from "./text-stats.ts";
+import { textTemplate } from "./text-template.ts";
 
 /** Every kind of work this process knows. */
 export interface Catalogue {
@@ -26,6 +29,8 @@ export interface Catalogue {
 const BUILT_IN: readonly Processor[] = [
   archiveExtract,
   archiveZip,
+  documentForm,
+  documentText,
   fileValidate,
   httpFetch,
   imageMetadata,
@@ -37,6 +42,7 @@ const BUILT_IN: readonly Processor[] = [
   tableProfile,
   tableQuery,
   textStats,
+  textTemplate,
 ];
 
 /**

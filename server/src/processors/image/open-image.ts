@@ -21,12 +21,13 @@ const LOADERS = ["Jpeg", "Png", "Webp", "Heif", "Nsgif", "Tiff"].map((name) => `
 
 /**
  * Reads an image's header and refuses what must not be decoded: BadInput `corrupt` where it is no image,
- * `type_mismatch` where it is one of another kind than it claims, `limit_exceeded` above `maxPixels`.
+ * `type_mismatch` where it is one of another kind than it claims, `limit_exceeded` above `maxPixels`. `page`: of an
+ * image that has several, counted from 0.
  */
-export async function openImage(input: InputFile, maxPixels: number): Promise<OpenImage> {
+export async function openImage(input: InputFile, maxPixels: number, page = 0): Promise<OpenImage> {
   const sharp = await guardedSharp();
   // "error" ends on truncated and damaged data, yet takes photos of cameras that add a few stray bytes.
-  const image = sharp(input.path, { limitInputPixels: false, failOn: "error" });
+  const image = sharp(input.path, { limitInputPixels: false, failOn: "error", page });
   const header = await image.metadata().catch((cause: unknown) => {
     throw unreadable(input, cause);
   });
