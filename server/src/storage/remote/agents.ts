@@ -2,6 +2,7 @@ import { Agent as HttpAgent, type AgentOptions } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { freeReads } from "./free-reads.ts";
 
 /** Connections to one store, kept alive, and what went over them. */
 export interface Agents {
@@ -24,6 +25,7 @@ export function createAgents({ maxSockets = 64 } = {}): Agents {
     const socket = made as Socket | null | undefined; // Agents of node:http and node:https make nothing else.
     if (socket === null || socket === undefined) return;
     sockets.add(socket);
+    freeReads(socket);
     const timer = setTimeout(() => socket.destroy(new Error(`no connection within ${CONNECT_WITHIN_MS} ms`)), CONNECT_WITHIN_MS);
     socket.once("connect", () => clearTimeout(timer));
     socket.once("close", () => {
