@@ -37,6 +37,13 @@ import { processorsList } from "./processors/list.ts";
 import { processorsShow } from "./processors/show.ts";
 import { collect } from "./run/collect-files.ts";
 import { run } from "./run/run.ts";
+import { schedulesList } from "./schedules/list.ts";
+import { schedulesNext } from "./schedules/next.ts";
+import { schedulesPause, schedulesResume } from "./schedules/pause.ts";
+import { schedulesPut } from "./schedules/put.ts";
+import { schedulesRemove } from "./schedules/rm.ts";
+import { schedulesRun } from "./schedules/run.ts";
+import { schedulesShow } from "./schedules/show.ts";
 import { noun } from "./terminal/command.ts";
 import { usage } from "./usage.ts";
 
@@ -108,6 +115,15 @@ export function createProgram(context: Context, complain: (text: string) => void
       "processors",
       "what pipelines can use",
       [processorsList, processorsShow].map((make) => make(context)),
+    ),
+  );
+  program.addCommand(
+    noun(
+      "schedules",
+      "have jobs made at certain times",
+      [schedulesList, schedulesShow, schedulesPut, schedulesRemove, schedulesPause, schedulesResume, schedulesRun, schedulesNext].map(
+        (make) => make(context),
+      ),
     ),
   );
   program.addCommand(worker(context));

@@ -6,6 +6,7 @@ import { filesOf, type Files } from "./files.ts";
 import { jobsOf, type Jobs } from "./jobs.ts";
 import { keysOf, type Keys } from "./keys.ts";
 import { linksOf, type Links } from "./links.ts";
+import { schedulesOf, type Schedules } from "./schedules.ts";
 import { createTransport, type ConnectOptions } from "./transport.ts";
 import { usageOf, type Usage } from "./usage.ts";
 import { watch, type WatchedEvent, type WatchOptions } from "./watch.ts";
@@ -22,6 +23,7 @@ export interface Client {
   readonly links: Links;
   readonly pipelines: Pipelines;
   readonly processors: Processors;
+  readonly schedules: Schedules;
   readonly usage: Usage;
   /** Events of the whole tenant, from now on; ends only by leaving the loop or by `signal`. */
   events(options?: WatchOptions): AsyncIterable<WatchedEvent>;
@@ -46,6 +48,7 @@ export function connect(options: ConnectOptions): Client {
     links: linksOf(transport),
     pipelines: pipelinesOf(transport),
     processors: processorsOf(transport),
+    schedules: schedulesOf(transport),
     usage: usageOf(transport),
     events: (watchOptions = {}) => watch(transport, "/api/v1/events", { ...watchOptions, isLast: () => false }),
     async ready(signal) {

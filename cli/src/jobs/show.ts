@@ -26,11 +26,16 @@ export function describe(job: JobResource, reasons: readonly string[]): string[]
     `  created   ${when(job.created_at)}`,
     `  started   ${when(job.started_at)}`,
     job.finished_at === null ? `  expected  ${when(job.estimated_completion)}` : `  finished  ${when(job.finished_at)}`,
+    ...(job.after?.waiting === true ? [`  waits for ${openOf(job.after).join(", ")}`] : []),
     ...(job.source ? [`  source    ${sourceLine(job.source)}`] : []),
     ...job.output_files.slice(0, SHOWN).map((file) => `  output    ${file.id}  ${size(file.size)}  ${file.step}/${file.name}`),
     ...(job.output_files.length > SHOWN ? [`  output    … and ${job.output_files.length - SHOWN} more`] : []),
     ...reasons.map((reason) => `  error     ${reason}`),
   ];
+}
+
+function openOf({ jobs }: NonNullable<JobResource["after"]>): string[] {
+  return jobs.flatMap(({ job_id, outcome }) => (outcome === null ? [job_id] : []));
 }
 
 function sourceLine({ kind, status, listed, collected, unchanged, collected_bytes: bytes }: SourceProgress): string {

@@ -12,10 +12,11 @@ import { verb, type JsonOption } from "../terminal/command.ts";
 import { pairs, typedPairs } from "../terminal/pairs.ts";
 import { printResult, size } from "../terminal/print.ts";
 import { createProgress } from "../terminal/progress.ts";
+import { afterOf, withAfterOptions, type AfterOptions } from "./after.ts";
 import { collectOutputs } from "./collect.ts";
 import { prepareResultFolder } from "./result-folder.ts";
 
-interface RunOptions extends JsonOption, SourceOptions {
+interface RunOptions extends JsonOption, SourceOptions, AfterOptions {
   readonly with?: string[];
   readonly metadata?: string[];
   readonly priority?: string;
@@ -23,7 +24,8 @@ interface RunOptions extends JsonOption, SourceOptions {
 }
 
 export function run(context: Context): Command {
-  return withSourceOptions(verb("run", "upload files, or have them fetched, run a pipeline over them and download the results"))
+  const command = verb("run", "upload files, or have them fetched, run a pipeline over them and download the results");
+  return withAfterOptions(withSourceOptions(command))
     .argument("<pipeline>", "name, name@version, or a .json file with a pipeline document")
     .argument("[paths...]", "files or folders here")
     .option("-w, --with <key=value...>", "parameters of the pipeline")
@@ -37,10 +39,11 @@ async function runPipeline(context: Context, { pipeline, paths, options }: { pip
   const client = await clientOf(context);
   const { signal } = context;
   const source = await sourceOf(options, { client, signal });
-  if ((source === undefined) === (paths.length === 0)) {
-    throw new CliError("Name files or folders to upload, or one place to collect from (--from-…).", EXIT.usage);
+  const given = [source !== undefined, paths.length > 0, options.inputsFrom !== undefined];
+  if (given.filter(Boolean).length !== 1) {
+    throw new CliError("Name files or folders to upload, one place to collect from (--from-…), or --inputs-from.", EXIT.usage);
   }
-  const files = source ? [] : await localFiles(paths);
+  const files = paths.length === 0 ? [] : await localFiles(paths);
   const request = {
     pipeline: pipeline.endsWith(".json") ? await readDocument(pipeline) : pipeline,
     ...(options.with ? { params: typedPairs(options.with) } : {}),
@@ -52,7 +55,8 @@ async function runPipeline(context: Context, { pipeline, paths, options }: { pip
   const progress = createProgress(context, { quiet: options.json === true });
   try {
     await requirePipeline(client, request.pipeline);
-    const inputs = source ? { source } : { inputs: (await sendFiles({ client, files, progress, signal })).map((file) => file.id) };
+    const sent = paths.length === 0 ? [] : await sendFiles({ client, files, progress, signal });
+    const inputs = { ...(source && { source }), ...(sent.length > 0 && { inputs: sent.map((file) => file.id) }) };
     const accepted = await client.jobs.submit({ ...request, ...inputs }, { signal });
     const title = typeof request.pipeline === "string" ? request.pipeline : (request.pipeline.name ?? pipeline);
     const job = await followJob({ client, jobId: accepted.job_id, title, progress, signal });

@@ -55,6 +55,15 @@ describe("NUL and lone surrogates", () => {
     ["POST", "/jobs", (bad) => `{"pipeline":"a","inputs":["x"],"params":{"a":[{"b":"${bad}"}]}}`, "/params/a/0/b"],
     ["POST", "/jobs", (bad) => `{"pipeline":${document(`"with":{"x":["${bad}"]}`)},"inputs":["x"]}`, "/pipeline/steps/a/with/x/0"],
     ["PUT", "/pipelines/mine", (bad) => `{"description":"${bad}","steps":{"a":{"use":"text.stats"}}}`, "/description"],
+    ["PUT", "/schedules/mine", (bad) => `{"cron":"@daily","pipeline":"a${bad}b","inputs":["x"]}`, "/pipeline"],
+    ["PUT", "/schedules/mine", (bad) => `{"cron":"@daily","pipeline":"a","inputs":["x"],"params":{"a":["${bad}"]}}`, "/params/a/0"],
+    ["POST", "/schedules", (bad) => `{"name":"a","cron":"@daily","pipeline":"a","inputs":["x"],"metadata":{"a":"${bad}"}}`, "/metadata/a"],
+    [
+      "PUT",
+      "/pipelines/mine",
+      (bad) => `{"triggers":[{"on":"file.stored","name":"${bad}"}],"steps":{"a":{"use":"text.stats"}}}`,
+      "/triggers/0/name",
+    ],
     ["POST", "/pipelines", (bad) => `{"name":"x",${document(`"with":{"x":"${bad}"}`).slice(1)}`, "/steps/a/with/x"],
   ];
   it.each(UNSTORABLE.flatMap((bad) => bodies.map((entry) => [bad, ...entry] as const)))(
@@ -168,7 +177,7 @@ describe("what a request says of itself", () => {
     [
       "a source of no kind",
       { pipeline: "a", source: {} },
-      { pointer: "/source/kind", message: "Invalid discriminator value. Expected 'urls' | 's3' | 'azure' | 'folder'" },
+      { pointer: "/source/kind", message: "Invalid discriminator value. Expected 'urls' | 's3' | 'azure' | 'folder' | 'generate'" },
     ],
     ["an unknown member", { inputs, pipeline: "a", "a/b": 1 }, { pointer: "/a~1b", message: '"a/b" is not known here' }],
     ["no object", [], { pointer: "" }],

@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import { isDatabaseAway } from "../../db/database-errors.ts";
-import type { Database, Transaction } from "../../db/database.ts";
+import { LONG_STATEMENT_MS, type Database, type Transaction } from "../../db/database.ts";
 import { sql } from "../../db/sql.ts";
 import { failpoint } from "../../failpoint.ts";
 import type { Catalogue } from "../../processors/catalogue.ts";
@@ -59,10 +59,11 @@ async function findDue(transaction: Transaction): Promise<{ id: string; tenantId
 async function runOne(services: DueSchedules, { id, tenantId }: { id: string; tenantId: string }): Promise<ReadonlySet<string>> {
   const { database, catalogue, log } = services;
   try {
-    const lanes = await database.asTenant(tenantId, async (transaction) => {
+    const work = async (transaction: Transaction) => {
       const schedule = await lockDue(transaction, id);
       return schedule ? await runLocked(transaction, catalogue, schedule) : new Set<string>();
-    });
+    };
+    const lanes = await database.asTenant(tenantId, work, { statementMs: LONG_STATEMENT_MS });
     await failpoint("schedule-after-commit");
     return lanes;
   } catch (error) {
