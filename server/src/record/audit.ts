@@ -1,5 +1,5 @@
 import type { Transaction } from "../db/database.ts";
-import { sql } from "../db/sql.ts";
+import { sql, type Statement } from "../db/sql.ts";
 
 /** Who did what to which thing. */
 export interface AuditEntry {
@@ -21,11 +21,17 @@ export async function appendAudit(transaction: Transaction, entry: AuditEntry): 
 
 /** As appendAudit; one statement however many. */
 export async function appendAudits(transaction: Transaction, entries: readonly AuditEntry[]): Promise<void> {
-  if (entries.length === 0) return;
-  await transaction.execute(sql`
+  const insertion = auditsInsertion(entries);
+  if (insertion !== undefined) await transaction.execute(insertion);
+}
+
+/** To be one statement with what the entries tell of. Undefined where there are none. */
+export function auditsInsertion(entries: readonly AuditEntry[]): Statement | undefined {
+  if (entries.length === 0) return undefined;
+  return sql`
     INSERT INTO audit_entries (tenant_id, actor, action, object, detail)
     SELECT * FROM unnest(
       ${entries.map(({ tenantId }) => tenantId)}::uuid[], ${entries.map(({ actor }) => actor)}::text[],
       ${entries.map(({ action }) => action)}::text[], ${entries.map(({ object }) => object)}::text[],
-      ${entries.map(({ detail }) => JSON.stringify(detail ?? {}))}::jsonb[])`);
+      ${entries.map(({ detail }) => JSON.stringify(detail ?? {}))}::jsonb[])`;
 }

@@ -1,6 +1,6 @@
 import type { EventType } from "@filemill/contract/events.ts";
 import type { Transaction } from "../db/database.ts";
-import { sql } from "../db/sql.ts";
+import { sql, type Statement } from "../db/sql.ts";
 
 /** Channel on which readers of events are told, after a commit, that there are new ones. */
 export const EVENTS_CHANNEL = "filemill_events";
@@ -20,10 +20,16 @@ export interface EventRow {
  * order from the transaction's id, not from this call: readers use the watermark over `xid`.
  */
 export async function appendEvents(transaction: Transaction, rows: readonly EventRow[]): Promise<void> {
-  if (rows.length === 0) return;
-  await transaction.execute(sql`
+  const insertion = eventsInsertion(rows);
+  if (insertion !== undefined) await transaction.execute(insertion);
+}
+
+/** To be one statement with what the events tell of. Undefined where there are none. */
+export function eventsInsertion(rows: readonly EventRow[]): Statement | undefined {
+  if (rows.length === 0) return undefined;
+  return sql`
     INSERT INTO events (tenant_id, job_id, type, data)
     SELECT * FROM unnest(
       ${rows.map((row) => row.tenantId)}::uuid[], ${rows.map((row) => row.jobId ?? null)}::uuid[],
-      ${rows.map((row) => row.type)}::text[], ${rows.map((row) => JSON.stringify(row.data))}::jsonb[])`);
+      ${rows.map((row) => row.type)}::text[], ${rows.map((row) => JSON.stringify(row.data))}::jsonb[])`;
 }

@@ -5,10 +5,9 @@ import { hashRequest, withIdempotency, type Answer } from "../jobs/idempotency.t
 import { resolvePipeline, type PipelineRequest } from "../jobs/pipelines/resolve.ts";
 import { submitJob } from "../jobs/submit.ts";
 import type { SubmittedJob } from "../jobs/submission.ts";
-import { appendAudits } from "../record/audit.ts";
 import type { ContentStore } from "../storage/content-store.ts";
 import { ReservationLost, settleReservations, type Reservation } from "../tenants/quota-reservation.ts";
-import { insertFiles } from "../record/files.ts";
+import { recordFiles } from "../record/files.ts";
 import { auditOf, recordTogether } from "./record-together.ts";
 import type { StoredFile } from "../record/files.ts";
 
@@ -109,8 +108,7 @@ async function recordAlone<Body>(
   let lanes: ReadonlySet<string> = new Set();
   const answer = await withIdempotency(services.database, { tenantId, key, requestHash: hashOf(upload) }, async (transaction) => {
     await settleReservations(transaction, [upload.reservation?.id]);
-    await insertFiles(transaction, upload.files);
-    await appendAudits(transaction, auditOf(upload));
+    await recordFiles(transaction, { files: upload.files, audits: auditOf(upload) });
     const job = await submitOver(transaction, services, upload);
     await upload.also?.(transaction, job);
     await beforeCommit();

@@ -1,8 +1,8 @@
 import { encodeId } from "@filemill/contract/ids.ts";
 import { isDatabaseAway } from "../db/database-errors.ts";
 import type { Database } from "../db/database.ts";
-import { appendAudits, type AuditEntry } from "../record/audit.ts";
-import { insertFiles, type StoredFile } from "../record/files.ts";
+import type { AuditEntry } from "../record/audit.ts";
+import { recordFiles, type StoredFile } from "../record/files.ts";
 import { settleReservations, type Reservation } from "../tenants/quota-reservation.ts";
 
 /** What one request wants to have recorded. */
@@ -61,11 +61,7 @@ async function recordAll(database: Database, tenantId: string, together: readonl
         transaction,
         requests.map(({ reservation }) => reservation?.id),
       );
-      await insertFiles(
-        transaction,
-        requests.flatMap(({ files }) => files),
-      );
-      await appendAudits(transaction, requests.flatMap(auditOf));
+      await recordFiles(transaction, { files: requests.flatMap(({ files }) => files), audits: requests.flatMap(auditOf) });
       for (const request of requests) await request.beforeCommit();
       committing = true;
     });

@@ -2,8 +2,7 @@ import { encodeId } from "@filemill/contract/ids.ts";
 import type { Database } from "../../db/database.ts";
 import { Problem } from "../../errors.ts";
 import { failpoint } from "../../failpoint.ts";
-import { appendAudit } from "../../record/audit.ts";
-import { insertFiles, type StoredFile } from "../../record/files.ts";
+import { recordFiles, type StoredFile } from "../../record/files.ts";
 import type { ContentStore } from "../../storage/content-store.ts";
 import { settleReservations, type Reservation } from "../../tenants/quota-reservation.ts";
 import type { Quotas } from "../../tenants/quotas.ts";
@@ -98,9 +97,9 @@ async function recordBatch(bulk: RecordedBulk, { files, reservation }: Batch): P
   const record = () =>
     database.asTenant(tenantId, async (transaction) => {
       await settleReservations(transaction, [reservation.id]);
-      await insertFiles(transaction, files);
       const detail = { first: publicId(files[0]), last: publicId(files.at(-1)), files: files.length };
-      await appendAudit(transaction, { tenantId, actor, action: "file.upload", object: encodeId("bulk", bulkId), detail });
+      const audit = { tenantId, actor, action: "file.upload", object: encodeId("bulk", bulkId), detail };
+      await recordFiles(transaction, { files, audits: [audit] });
       await failpoint("bulk-before-commit");
       committing = true;
     });
