@@ -22,6 +22,10 @@ const params = z.strictObject({
         "Mustache: {{a.b}} is a value, {{#a}}…{{/a}} is repeated for each entry of a list or shown where there is a value, {{^a}}…{{/a}} where there is none, {{.}} is the entry itself. {{file.name}} is the input's name, {{file.stem}} the same without its extensions.",
     }),
   name: Template.min(1).max(500).default("{{file.stem}}.txt").meta({ title: "Name", description: "Of the output; a template as well." }),
+  given: z
+    .record(z.string().max(100), z.json())
+    .default({})
+    .meta({ title: "Given values", description: "Beside those of the document: {{given.a}}. Here a job's parameters come in." }),
   format: z.enum(["text", "html", "markdown"]).default("text").meta({ title: "Format", description: "In html, values are escaped." }),
 });
 
