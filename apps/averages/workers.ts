@@ -39,10 +39,13 @@ export function workersRoutes(app: FastifyInstance, client: Client): void {
 }
 
 function messageOf(count: number, was: number): string {
-  if (count === was) return `There are ${count} workers already`;
-  return count > was
-    ? `${count - was} workers are started: ${count} in all`
-    : `${was - count} workers end after their work: ${count} are left`;
+  if (count === was) return `There are ${workersOf(count)} already`;
+  if (count > was) return `${workersOf(count - was)} ${count - was === 1 ? "is" : "are"} started: ${count} in all`;
+  return `${workersOf(was - count)} ${was - count === 1 ? "ends" : "end"} after ${was - count === 1 ? "its" : "their"} work: ${count} ${count === 1 ? "is" : "are"} left`;
+}
+
+function workersOf(count: number): string {
+  return count === 1 ? "1 worker" : `${count} workers`;
 }
 
 function isBusy({ running_tasks: tasks }: WorkerResource): boolean {

@@ -1,5 +1,5 @@
 import { findElement } from "../../page/find-element.js";
-import { ask } from "./ask.js";
+import { ask } from "../../page/ask.js";
 import { createJobCard } from "./job-card.js";
 
 /** Jobs that go on are looked at more often. */

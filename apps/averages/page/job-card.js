@@ -1,5 +1,5 @@
 import { makeElement } from "../../page/make-element.js";
-import { ask } from "./ask.js";
+import { ask } from "../../page/ask.js";
 
 const FIRST_VALUES = 8;
 
