@@ -44,6 +44,8 @@ import { schedulesPut } from "./schedules/put.ts";
 import { schedulesRemove } from "./schedules/rm.ts";
 import { schedulesRun } from "./schedules/run.ts";
 import { schedulesShow } from "./schedules/show.ts";
+import { tasksList } from "./tasks/list.ts";
+import { tasksProfile } from "./tasks/profile.ts";
 import { noun } from "./terminal/command.ts";
 import { usage } from "./usage.ts";
 
@@ -124,6 +126,13 @@ export function createProgram(context: Context, complain: (text: string) => void
       [schedulesList, schedulesShow, schedulesPut, schedulesRemove, schedulesPause, schedulesResume, schedulesRun, schedulesNext].map(
         (make) => make(context),
       ),
+    ),
+  );
+  program.addCommand(
+    noun(
+      "tasks",
+      "what the workers got of a job, and where its time went",
+      [tasksList, tasksProfile].map((make) => make(context)),
     ),
   );
   program.addCommand(worker(context));

@@ -20,6 +20,7 @@ interface RunOptions extends JsonOption, SourceOptions, AfterOptions {
   readonly with?: string[];
   readonly metadata?: string[];
   readonly priority?: string;
+  readonly profile?: boolean;
   readonly out?: string;
 }
 
@@ -31,6 +32,7 @@ export function run(context: Context): Command {
     .option("-w, --with <key=value...>", "parameters of the pipeline")
     .option("-m, --metadata <key=value...>", "attach to the job")
     .option("-p, --priority <number>", "-100 to 100, higher first")
+    .option("--profile", "record CPU profiles of the tasks, for `filemill tasks profile`")
     .option("-o, --out <folder>", "where the results go (default: filemill-results, or a free name like it)")
     .action((pipeline: string, paths: string[], options: RunOptions) => runPipeline(context, { pipeline, paths, options }));
 }
@@ -49,6 +51,7 @@ async function runPipeline(context: Context, { pipeline, paths, options }: { pip
     ...(options.with ? { params: typedPairs(options.with) } : {}),
     ...(options.metadata ? { metadata: pairs(options.metadata) } : {}),
     ...(options.priority === undefined ? {} : { priority: Number(options.priority) }),
+    ...(options.profile && { profile: true }),
   };
   const folder = options.out ?? (await freePath("filemill-results"));
   const dropEmptyFolders = await prepareResultFolder(folder);
@@ -68,6 +71,7 @@ async function runPipeline(context: Context, { pipeline, paths, options }: { pip
       text: () => [
         `${job.id} ${outcome(job)}`,
         ...outputs.slice(0, SHOWN_OUTPUTS).map((output) => `  ${output.path} (${size(output.size)})`),
+        ...(options.profile ? [`  filemill tasks profile ${job.id} shows where the time went`] : []),
         ...(outputs.length > SHOWN_OUTPUTS ? [`  and ${outputs.length - SHOWN_OUTPUTS} more in ${folder}`] : []),
       ],
     });
