@@ -5,6 +5,8 @@ const refuse = () => Promise.reject(new Error("A row without files touched store
 /** For rows about the queue alone: any use of it but the disposal of nothing is a mistake of the row. */
 export const noContents: ContentStore = {
   write: refuse,
+  writeSmall: refuse,
+  writeWhole: refuse,
   writeSegment: refuse,
   read: refuse,
   bytes: refuse,

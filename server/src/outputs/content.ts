@@ -1,5 +1,4 @@
-import { createWriteStream } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { createWriteStream, writeFileSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import type { FileStatus } from "@filemill/contract/status.ts";
 import type { Transaction } from "../db/database.ts";
@@ -55,6 +54,12 @@ interface ManifestRow extends Omit<FileManifest, "inlineSeal" | "segments">, Omi
 }
 
 /**
+ * Files that are read as a whole and written at once: by way of streams, of a thousand files of 29 KB the calls took longer than
+ * the bytes.
+ */
+export const MAX_WHOLE_BYTES = 256 * 1_024;
+
+/**
  * Writes a file's bytes to `path`, which must not exist, for a processor to read. Rejects StorageError, or the file
  * system's own error for `path`.
  */
@@ -65,6 +70,8 @@ export async function materialise(
 ): Promise<void> {
   const { path, signal } = options;
   const given = signal === undefined ? {} : { signal };
-  if (manifest.inline !== null) return await writeFile(path, await contents.bytes(manifest, given), { flag: "wx", mode: 0o600 });
+  if (manifest.inline !== null || manifest.sizeBytes <= MAX_WHOLE_BYTES) {
+    return writeFileSync(path, await contents.bytes(manifest, given), { flag: "wx", mode: 0o600 });
+  }
   await pipeline(await contents.read(manifest, given), createWriteStream(path, { flags: "wx", mode: 0o600 }), given);
 }

@@ -2,9 +2,9 @@ import type { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import type { ContentKeys } from "./keys/content-keys.ts";
 import type { ObjectStores } from "./object-stores.ts";
-import { openInline, readContent, type ReadOptions } from "./read-content.ts";
+import { openInline, readContent, readSmall, type ReadOptions } from "./read-content.ts";
 import type { ContentManifest, StoredContent, StoredInline, StoredSegment } from "./stored-content.ts";
-import { sealInline, writeContent, writeSegment, type ContentPlace, type SegmentPlace } from "./write-content.ts";
+import { sealInline, writeContent, writeSegment, writeWhole, type ContentPlace, type SegmentPlace } from "./write-content.ts";
 
 /**
  * The one way to a file's content: it hides in which store the bytes are, and how they are sealed. Rows are the callers' business:
@@ -19,6 +19,8 @@ export interface ContentStore {
   write(content: AsyncIterable<Buffer>, place: ContentPlace): Promise<StoredContent>;
   /** As write, for content that is in memory and has at most MAX_INLINE_BYTES: without the streams, which cost more than to seal it. */
   writeSmall(content: Buffer, place: Pick<ContentPlace, "tenantId" | "fileId">): Promise<StoredInline>;
+  /** As write, for what is in memory and has at most 64 MiB: of small objects, streams cost more than sealing. */
+  writeWhole(content: Buffer, place: ContentPlace): Promise<StoredContent>;
   /**
    * Stores a stream as one segment, whatever its size. Durable when it resolves, nothing is left when it rejects.
    * Undefined where the stream was empty: there is no empty segment.
@@ -53,11 +55,12 @@ export function createContentStore(options: ContentStoreOptions): ContentStore {
   return {
     write: (content, place) => writeContent(content, { ...place, ...options }),
     writeSmall: (content, { tenantId, fileId }) => sealInline(content, { tenantId, fileId, keys: options.keys }),
+    writeWhole: (content, place) => writeWhole(content, { ...place, ...options }),
     writeSegment: (content, place) => writeSegment(content, { ...place, ...options }),
     read: (manifest, asked = {}) => readContent(manifest, { ...asked, ...options }),
     async bytes(manifest, asked = {}) {
       if (manifest.inline !== null) return await openInline(manifest, options);
-      return await buffer(await readContent(manifest, { ...asked, ...options }));
+      return (await readSmall(manifest, { ...asked, ...options })) ?? (await buffer(await readContent(manifest, { ...asked, ...options })));
     },
     async discard(content) {
       if ("inline" in content) return;

@@ -1,6 +1,9 @@
 import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import { StorageError } from "../errors.ts";
+import { messageBytes } from "./encrypt/layout.ts";
 import { openBytes } from "./encrypt/open.ts";
+import { MAX_HEAD_BYTES } from "./encrypt/prefix.ts";
 import { UnsealError } from "./encrypt/unseal-error.ts";
 import type { ContentKeys } from "./keys/content-keys.ts";
 import type { ByteRange } from "./object-store.ts";
@@ -33,6 +36,27 @@ export async function readContent(manifest: ContentManifest, reading: Reading): 
   // A generator that was never started does not run its finally.
   content.once("close", () => opened.close());
   return content;
+}
+
+/** What is opened as a whole rather than chunk by chunk. */
+const MAX_SMALL_BYTES = 1_024 * 1_024;
+
+/** The whole content where it is one small sealed object; undefined for any other. Nothing may follow it. Rejects StorageError. */
+export async function readSmall(manifest: ContentManifest, { stores, keys, signal }: Reading): Promise<Buffer | undefined> {
+  const { tenantId, sizeBytes, segments } = manifest;
+  const [segment] = segments;
+  if (segment?.seal === undefined || typeof segment.objectId !== "string") return undefined;
+  if (segments.length > 1 || segment.sizeBytes !== sizeBytes || sizeBytes > MAX_SMALL_BYTES) return undefined;
+  const { key, objectId } = segment;
+  const what = `object ${key}`;
+  const dek = await keys.open({ tenantId, objectId, seal: required(segment.seal, what) });
+  const range = { start: 0, end: MAX_HEAD_BYTES + messageBytes(sizeBytes) };
+  const sealed = await buffer(await stores.named(segment.store).get(key, { range, ...(signal && { signal }) }));
+  try {
+    return openBytes(sealed, { tenantId, objectId, dek, sizeBytes });
+  } catch (error) {
+    throw damaged(error, what);
+  }
 }
 
 /** The whole content of a manifest whose content is inline. */

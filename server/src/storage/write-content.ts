@@ -64,6 +64,20 @@ export async function sealInline(
   return { inline: sealBytes(content, { name: { tenantId, objectId, segment: 0 }, dek }), seal: made };
 }
 
+/** See ContentStore.writeWhole. */
+export async function writeWhole(content: Buffer, writing: Writing): Promise<StoredContent> {
+  if (content.length <= MAX_INLINE_BYTES) return await sealInline(content, writing);
+  if (content.length > MAX_SEGMENT_BYTES) throw new RangeError(`${content.length} bytes don't go into one segment`);
+  const { stores, keys, tenantId, signal } = writing;
+  const key = segmentKey({ ...writing, segment: 0 });
+  const store = stores.place({ ...writing, objectKey: key });
+  const objectId = uuidv7();
+  const { dek, seal: made } = await keys.make({ tenantId, objectId });
+  const sealed = sealBytes(content, { name: { tenantId, objectId, segment: 0 }, dek });
+  await store.put(key, Readable.from([sealed], { objectMode: false }), signal ? { signal } : {});
+  return { segments: [{ objectId, store: store.name, key, sizeBytes: content.length, seal: made }] };
+}
+
 /** See ContentStore.writeSegment. */
 export async function writeSegment(content: AsyncIterable<Buffer>, writing: Writing & SegmentPlace): Promise<StoredSegment | undefined> {
   const source = createCutter(content);

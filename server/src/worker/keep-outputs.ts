@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { createHash, hash } from "node:crypto";
+import { createReadStream, readFileSync } from "node:fs";
 import { v7 as uuidv7 } from "uuid";
 import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
@@ -7,11 +7,12 @@ import { StorageError } from "../errors.ts";
 import type { EntryOutcome } from "../jobs/advance/outcome.ts";
 import type { StagePlan, StepPlan } from "../jobs/plan.ts";
 import type { OutputRow } from "../outputs/record.ts";
-import type { FileManifest } from "../outputs/content.ts";
+import { MAX_WHOLE_BYTES, type FileManifest } from "../outputs/content.ts";
 import type { KeptOutput } from "../processors/stage-run.ts";
 import type { ClaimedTask, Entry } from "../queue/task.ts";
 import type { ContentStore } from "../storage/content-store.ts";
 import type { StoredFile } from "../record/files.ts";
+import type { ContentPlace } from "../storage/write-content.ts";
 import { generatedFile } from "./generated-files.ts";
 import { inParallel } from "./in-parallel.ts";
 import type { PlacedResult, StoredOutput } from "./stored-results.ts";
@@ -121,10 +122,11 @@ async function fileOf(options: KeepOptions, output: Output): Promise<StoredFile 
   const generated = passed && generatedFile(passed.fileId);
   if (passed && !generated) return passed.fileId;
   const id = uuidv7();
-  const hash = createHash("sha256");
-  const source = generated ? [generated.generated] : contentOf(options, kept);
-  const content = await contents.write(hashed(source, hash), { tenantId: task.tenantId, fileId: id, epoch: task.epoch, signal });
-  const sha256 = hash.digest();
+  const place = { tenantId: task.tenantId, fileId: id, epoch: task.epoch, signal };
+  const whole = generated?.generated ?? wholeContent(kept);
+  const { content, sha256 } = whole
+    ? { content: await contents.writeWhole(whole, place), sha256: hash("sha256", whole, "buffer") }
+    : await storeStream(options, contentOf(options, kept), place);
   if ("stored" in kept.content && !sha256.equals(kept.content.stored.sha256)) {
     await contents.discard(content);
     throw new ResultGone(kept.content.stored.id, "its digest is not what was stored");
@@ -142,6 +144,16 @@ async function fileOf(options: KeepOptions, output: Output): Promise<StoredFile 
     metadata: {},
     content,
   };
+}
+
+/** What a host has made, where it is small (as outputs/content.ts has it): read at once, as it lies in the page cache. */
+function wholeContent({ content, sizeBytes }: Output["kept"]): Buffer | undefined {
+  return "path" in content && sizeBytes <= MAX_WHOLE_BYTES ? readFileSync(content.path) : undefined;
+}
+
+async function storeStream({ contents }: KeepOptions, source: AsyncIterable<Buffer>, place: ContentPlace) {
+  const digest = createHash("sha256");
+  return { content: await contents.write(hashed(source, digest), place), sha256: digest.digest() };
 }
 
 function passedEntry(task: ClaimedTask, { kept: { content }, step, entry }: Output): Entry | undefined {
@@ -172,9 +184,9 @@ function reusedFrom({ content }: Output["kept"]): string | null {
   return "handedOn" in content && !generatedFile(content.handedOn.fileId) ? content.handedOn.fileId : null;
 }
 
-async function* hashed(content: AsyncIterable<Buffer> | Iterable<Buffer>, hash: ReturnType<typeof createHash>): AsyncGenerator<Buffer> {
+async function* hashed(content: AsyncIterable<Buffer>, digest: ReturnType<typeof createHash>): AsyncGenerator<Buffer> {
   for await (const chunk of content) {
-    hash.update(chunk);
+    digest.update(chunk);
     yield chunk;
   }
 }
