@@ -1,4 +1,5 @@
 import type { PipelineDocument } from "@filemill/contract/pipeline.ts";
+import { FILINGS } from "./filings.ts";
 
 export type BuiltInPipeline = PipelineDocument & { readonly name: string };
 
@@ -122,4 +123,17 @@ export const BUILT_IN_PIPELINES: readonly BuiltInPipeline[] = [
     },
     outputs: ["files", "mean"],
   },
+  {
+    name: "document-text",
+    description: "The text of every PDF in reading order, with the values of its form; scans and photos of pages are read by OCR.",
+    params: {
+      type: "object",
+      properties: {
+        format: { enum: ["text", "json"], title: "Format", default: "text" },
+        languages: { type: "array", items: { type: "string" }, title: "Languages of scanned pages", default: ["eng"] },
+      },
+    },
+    steps: { text: { use: "document.text", with: { format: "${params.format}", languages: "${params.languages}" } } },
+  },
+  FILINGS,
 ];
