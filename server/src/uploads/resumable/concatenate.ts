@@ -42,10 +42,27 @@ const EPOCH = 1;
  * Throws Problem `not_found` for a URL that is no partial upload of this tenant, `conflict` for one that is not complete,
  * `gone`, `validation_failed`, `file_too_large`; StorageError.
  */
-export async function concatenate(
-  services: ResumableServices,
-  concatenation: Concatenation,
-): Promise<{ upload: UploadRow; finished?: Finished }> {
+export async function concatenate(services: ResumableServices, concatenation: Concatenation): Promise<Concatenated> {
+  try {
+    return await join(services, concatenation);
+  } catch (error) {
+    if (!(error instanceof Problem && error.code === "conflict")) throw error;
+    // The very same request, sent again while the first was still reading, may have been that other one.
+    const made = await services.database.asTenant(concatenation.tenantId, async (transaction) =>
+      madeOf(transaction, await findPartials(transaction, concatenation), concatenation),
+    );
+    if (made) return { upload: made };
+    throw error;
+  }
+}
+
+interface Concatenated {
+  readonly upload: UploadRow;
+  /** Where this request made it. */
+  readonly finished?: Finished;
+}
+
+async function join(services: ResumableServices, concatenation: Concatenation): Promise<Concatenated> {
   const { database, catalogue, contents, limits } = services;
   const { tenantId, partials, described } = concatenation;
   if (new Set(partials).size !== partials.length && partials.every((id) => id !== "")) {
@@ -53,8 +70,9 @@ export async function concatenate(
   }
   const found = await database.asTenant(tenantId, async (transaction) => {
     const rows = await findPartials(transaction, concatenation);
-    const made = await findFinal(transaction, rows, concatenation);
-    if (made) return made;
+    const final = await madeOf(transaction, rows, concatenation);
+    if (final) return { final };
+    requireComplete(rows);
     if (described.pipeline) await resolvePipeline(transaction, described.pipeline, catalogue);
     return { rows, manifests: await inTurn(rows, (row) => readManifest(transaction, row)) };
   });
@@ -107,26 +125,27 @@ async function findPartials(transaction: Transaction, { tenantId, partials }: Co
   });
 }
 
-/** Where these partials were joined by the very same request before. Throws for one that can't be joined. */
-async function findFinal(
+/** What the very same request made of these partials before. */
+async function madeOf(
   transaction: Transaction,
   rows: readonly UploadRow[],
   { tenantId, sentConcat }: Concatenation,
-): Promise<{ final: UploadRow } | undefined> {
-  if (rows.length > 0 && rows.every(({ status }) => status === "joined")) {
-    const [final] = await transaction.query<UploadRow>(sql`
-      SELECT ${UPLOAD_COLUMNS} FROM uploads
-      WHERE finished_at = (SELECT finished_at FROM uploads WHERE id = ${rows[0]?.id}::uuid) AND tenant_id = ${tenantId}::uuid
-        AND kind = 'final' AND sent_concat = ${sentConcat}`);
-    if (final) return { final };
-  }
+): Promise<UploadRow | undefined> {
+  if (rows.length === 0 || rows.some(({ status }) => status !== "joined")) return undefined;
+  const [final] = await transaction.query<UploadRow>(sql`
+    SELECT ${UPLOAD_COLUMNS} FROM uploads
+    WHERE finished_at = (SELECT finished_at FROM uploads WHERE id = ${rows[0]?.id}::uuid) AND tenant_id = ${tenantId}::uuid
+      AND kind = 'final' AND sent_concat = ${sentConcat}`);
+  return final;
+}
+
+function requireComplete(rows: readonly UploadRow[]): void {
   for (const row of rows) {
     assertThere(row, row.id);
     if (row.status !== "completed") {
       throw new Problem("conflict", `The partial upload "${encodeId("upload", row.id)}" is not complete. Complete it and send this again.`);
     }
   }
-  return undefined;
 }
 
 function finalOf({ tenantId, described }: Concatenation) {
