@@ -59,22 +59,24 @@ async function run(job: JobToTake, shutdown: Shutdown): Promise<"done"> {
   }
   // What the command answers: the job that it has.
   console.log(encodeId("job", claim.jobId));
-  const handOver = keepClaimed(database, claim, workerId);
+  const stopKeeping = keepClaimed(database, claim, workerId);
   let works = false;
   shutdown.add("the claim", async () => {
-    handOver();
+    stopKeeping();
     if (!works) await giveBack(database, { claim, workerId });
   });
   const { workOnce } = await import("./work-once.ts");
-  const { over, drain } = await workOnce({ config, database, log, shutdown, claim, workerId });
-  works = true;
-  handOver();
-  shutdown.add("the worker", async () => {
-    const end = await drain(GRACE_MS);
-    if (end.ok) exitCode = EXIT.done;
-    else console.error(`${encodeId("job", claim.jobId)}: ${end.why}.`);
+  await workOnce({
+    ...{ config, database, log, shutdown, claim, workerId, graceMs: GRACE_MS },
+    onWorks() {
+      works = true;
+      stopKeeping();
+    },
+    onEnd(end) {
+      if (end.ok) exitCode = EXIT.done;
+      else console.error(`${encodeId("job", claim.jobId)}: ${end.why}.`);
+    },
   });
-  await over;
   return "done";
 }
 

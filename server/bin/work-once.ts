@@ -5,10 +5,13 @@ import type { JobClaim } from "../src/queue/claim-job.ts";
 import type { Shutdown } from "../src/shutdown.ts";
 import { createMetrics } from "../src/telemetry/metrics.ts";
 import { openMetricsTeller } from "../src/worker/tell-metrics.ts";
-import { startOneJobWorker, type OneJobWorker } from "../src/worker/once.ts";
+import { startOneJobWorker, type OneJobEnd } from "../src/worker/once.ts";
 import { composeWorker } from "./compose-worker.ts";
 
-/** All that a one-job worker loads once it has its job. */
+/**
+ * All that a one-job worker loads once it has its job. Resolves when its work is over; never, where the process is being
+ * stopped before it has begun.
+ */
 export async function workOnce(parts: {
   readonly config: Config;
   readonly database: Database;
@@ -16,7 +19,11 @@ export async function workOnce(parts: {
   readonly shutdown: Shutdown;
   readonly claim: JobClaim;
   readonly workerId: string;
-}): Promise<OneJobWorker> {
+  readonly graceMs: number;
+  /** The worker renews its leases itself now, and gives the job back. */
+  readonly onWorks: () => void;
+  readonly onEnd: (end: OneJobEnd) => void;
+}): Promise<void> {
   const { claim, workerId, database, log, shutdown } = parts;
   const metrics = createMetrics();
   const teller = openMetricsTeller({ database, id: workerId, counted: () => metrics.counted(), log });
@@ -24,7 +31,12 @@ export async function workOnce(parts: {
   // Hosts for what it has in hand, and none to wait for what other tenants might send.
   const hosts = { first: claim.tasks.length, spares: 0, warmsCache: false };
   const { sandbox: _sandbox, ...composed } = await composeWorker({ ...parts, metrics, hosts });
-  const worker = await startOneJobWorker({ ...composed, id: workerId, claim });
+  // Its hosts are being closed already: what it took now would fail on them.
+  if (shutdown.begun.aborted) return new Promise(() => undefined);
+  const starting = startOneJobWorker({ ...composed, id: workerId, claim });
+  shutdown.add("the worker", async () => parts.onEnd(await (await starting).drain(parts.graceMs)));
+  const worker = await starting;
+  parts.onWorks();
   log.info({ worker: workerId, job: claim.jobId, slots: composed.slots }, "the worker works at its job");
-  return worker;
+  await worker.over;
 }

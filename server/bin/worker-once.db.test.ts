@@ -63,6 +63,13 @@ async function jobNow(job: string): Promise<JobNow | undefined> {
   return row;
 }
 
+async function workersOf(lane: string): Promise<number> {
+  const [row] = await clone.database.asSystem((transaction) =>
+    transaction.query<{ count: number }>(sql`SELECT count(*) FROM workers WHERE lanes = ARRAY[${lane}]`),
+  );
+  return row?.count ?? 0;
+}
+
 describe("ten started at once for ten jobs", () => {
   test("take one each, and each job is done once", async () => {
     const jobs = await Promise.all(Array.from({ length: 10 }, () => submit({ copy: { use: "demo.copy" } }, { lane: "ten" })));
@@ -109,12 +116,14 @@ describe("the exit code", () => {
     expect(usage).toMatchObject({ code: 2, stdout: "" });
   });
 
-  test("is 1 for one that is stopped, which hands the job back at once and at no cost", async () => {
-    const job = await submit({ sleep: { use: "demo.sleep", with: { ms: 60_000 } } }, { lane: "stop" });
+  test.each(["loads", "starts", "works"])("is 1 for one that is stopped while it %s, which hands the job back at no cost", async (when) => {
+    const job = await submit({ sleep: { use: "demo.sleep", with: { ms: 60_000 } } }, { lane: when });
     const started = performance.now();
-    const worker = once("stop");
+    const worker = once(when);
     expect(await worker.job).toBe(job);
     expect(performance.now() - started).toBeLessThan(CLAIMED_WITHIN_MS);
+    if (when === "starts") await expect.poll(() => workersOf(when), { timeout: 60_000, interval: 5 }).toBe(1);
+    if (when === "works") await expect.poll(() => jobNow(job), { timeout: 60_000 }).toMatchObject({ status: "running" });
     worker.signal("SIGTERM");
     expect((await worker.ended).code).toBe(1);
     const tasks = await clone.database.asSystem((transaction) =>

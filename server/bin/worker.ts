@@ -42,8 +42,11 @@ await runProcess(
 
     const { sandbox, ...composed } = await composeWorker({ config, database, log, metrics, shutdown });
     const { lanes, slots } = composed;
-    const worker = await startWorker(composed);
-    shutdown.add("the worker", () => worker.drain(GRACE_MS));
+    // Its hosts are being closed already: what it took now would fail on them.
+    if (shutdown.begun.aborted) return;
+    const starting = startWorker(composed);
+    shutdown.add("the worker", async () => (await starting).drain(GRACE_MS));
+    const worker = await starting;
     if (UNDER_PARENT) answerDrain(() => worker.drain(LEISURE_MS));
     log.info({ worker: worker.id, lanes, slots, sandbox: sandbox.mode }, "the worker takes tasks");
     tellReady(

@@ -8,6 +8,8 @@ export interface Shutdown {
    * while it runs is stopped too.
    */
   run(deadlineMs: number): Promise<readonly string[]>;
+  /** Aborted as soon as that was called: what is not begun by then need not be. */
+  readonly begun: AbortSignal;
 }
 
 /** The least that a step is given, when those before it have used up all the time. */
@@ -16,6 +18,7 @@ const LEAST_MS = 100;
 export function createShutdown(): Shutdown {
   const started: { name: string; stop: (remainingMs: number) => Promise<void> | void }[] = [];
   let running: Promise<readonly string[]> | undefined;
+  const begun = new AbortController();
 
   async function stopAll(deadlineMs: number): Promise<readonly string[]> {
     const deadline = performance.now() + deadlineMs;
@@ -32,7 +35,9 @@ export function createShutdown(): Shutdown {
     add(name, stop) {
       started.push({ name, stop });
     },
+    begun: begun.signal,
     run(deadlineMs) {
+      begun.abort();
       running ??= stopAll(deadlineMs);
       return running;
     },
