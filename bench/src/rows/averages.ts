@@ -1,7 +1,11 @@
 import { execFile } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { measure, report, type Contestant } from "../measure.ts";
+import { startCelery, type Celery } from "../peers/celery/celery.ts";
 import { startPlatform, type Platform } from "../platform.ts";
 
 const SIZES = [
@@ -22,7 +26,7 @@ export async function averages({ rounds }: { rounds: number }): Promise<void> {
     for (const size of SIZES) {
       const expected = await runFloor(size);
       const name = `averages of ${size.files.toLocaleString("en")} files of ${size.columns.toLocaleString("en")} numbers`;
-      const contestants = [floor(size), filemill(platform, size, expected)];
+      const contestants = [floor(size), filemill(platform, size, expected), celery(size)];
       const row = { name, unit: "ms", better: "lower" as const, rounds, contestants };
       report(row, await measure(row));
     }
@@ -72,6 +76,31 @@ function filemill({ client }: Platform, { files, columns }: Size, expected: stri
       await client.jobs.remove(id, { outputs: "delete" });
       return took;
     },
+  };
+}
+
+/** The same tree over files in a folder, which nobody makes durable; the random numbers are its own. */
+function celery({ files, columns }: Size): Contestant {
+  let started: Celery | undefined;
+  return {
+    name: "Celery on RabbitMQ, 2 workers",
+    async setUp() {
+      started = await startCelery({ workers: 2 });
+    },
+    async measure() {
+      if (started === undefined) throw new Error("averages: setUp() was not called");
+      const folder = await mkdtemp(join(tmpdir(), "filemill-celery-"));
+      try {
+        const begun = performance.now();
+        const { tasks, result } = await started.averages({ folder, files, columns });
+        const took = performance.now() - begun;
+        if (tasks !== treeSize(files) || result.split(" ").length !== columns) throw new Error(`averages: Celery did it in ${tasks} tasks`);
+        return took;
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
+    },
+    takeDown: async () => started?.close(),
   };
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { measure, report, type Contestant } from "../measure.ts";
+import { startCelery, type Celery } from "../peers/celery/celery.ts";
 import { startPlatform, type Platform } from "../platform.ts";
 
 const PHOTOS = 200;
@@ -24,7 +25,7 @@ export async function thumbnails({ rounds }: { rounds: number }): Promise<void> 
       unit: "photos/s",
       better: "higher" as const,
       rounds,
-      contestants: [alone(photos, folder), platform(photos)],
+      contestants: [alone(photos, folder), platform(photos), celery(photos, folder)],
     };
     report(row, await measure(row));
   } finally {
@@ -86,6 +87,25 @@ function platform(photos: readonly string[]): Contestant {
         const ended = await client.jobs.finished(job.job_id);
         if (ended.status !== "completed") throw new Error(`A job of thumbnails ended as ${ended.status}`);
       });
+      return PHOTOS / ((performance.now() - begun) / 1000);
+    },
+    takeDown: async () => started?.close(),
+  };
+}
+
+/** From files on disk to files on disk: nothing is uploaded, recorded or stored durably. */
+function celery(photos: readonly string[], folder: string): Contestant {
+  let started: Celery | undefined;
+  return {
+    name: `Celery on RabbitMQ with Pillow, ${AT_ONCE} workers, no upload`,
+    async setUp() {
+      started = await startCelery({ workers: AT_ONCE });
+    },
+    async measure() {
+      if (started === undefined) throw new Error("thumbnails: setUp() was not called");
+      const pairs = photos.map((photo, no) => [photo, join(folder, `celery-${no}.webp`)] as const);
+      const begun = performance.now();
+      await started.thumbnails(pairs, THUMBNAIL.width);
       return PHOTOS / ((performance.now() - begun) / 1000);
     },
     takeDown: async () => started?.close(),
