@@ -72,6 +72,9 @@ describe("a job", () => {
     expect(statuses.length).toBeGreaterThanOrEqual(3);
     expect([statuses[0], statuses.at(-1)]).toEqual(["Generating Files", "Completed"]);
     expect(await treeTasks(platform.client, id)).toBe(251);
+    const outputs = await Array.fromAsync(platform.client.jobs.outputs(id));
+    expect(new Set(outputs.map((file) => file.id)).size).toBe(1_001);
+    expect(outputs.filter((file) => file.name === "final.txt")).toHaveLength(1);
     expect(await client.validate(id)).toMatchObject({ status: 200, body: { isSame: true } });
   });
 

@@ -64,6 +64,9 @@ export function jobsOf(transport: Transport): Jobs {
     async *outputs(id) {
       const job = await get(id);
       if (job.output_files.length < SHOWN_OUTPUTS) return yield* job.output_files;
+      // Items do not list what reduces made of them; that is among the first of the job's.
+      const reduces = new Set(job.stages.filter(({ kind }) => kind === "tree" || kind === "gather").flatMap(({ steps }) => steps));
+      yield* job.output_files.filter(({ step }) => reduces.has(step));
       for await (const item of items(id, { limit: 1_000 })) yield* item.outputs;
     },
   };

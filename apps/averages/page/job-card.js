@@ -2,6 +2,7 @@ import { makeElement } from "../../page/make-element.js";
 import { ask } from "../../page/ask.js";
 
 const FIRST_VALUES = 8;
+const SHORT_BYTES = 65_536;
 
 /**
  * @typedef {object} Job
@@ -121,12 +122,21 @@ function stateOf({ status, progress, totalTasks, processingStartTime, processing
  * @returns {Promise<string>}
  */
 async function firstValues(path) {
-  const { body } = await fetch(path);
-  if (body === null) return "";
-  const reader = body.getReader();
+  const answer = await fetch(path);
+  // A short one comes whole: an answer that is broken off looks like trouble in the browser's log.
+  if (Number(answer.headers.get("content-length")) <= SHORT_BYTES || answer.body === null) return beginningOf(await answer.text());
+  const reader = answer.body.getReader();
   const { value } = await reader.read();
   void reader.cancel();
-  const values = new TextDecoder().decode(value).split(" ");
+  return beginningOf(new TextDecoder().decode(value));
+}
+
+/**
+ * @param {string} text
+ * @returns {string}
+ */
+function beginningOf(text) {
+  const values = text.split(" ");
   return values.length > FIRST_VALUES ? `${values.slice(0, FIRST_VALUES).join("  ")}  …` : values.join("  ");
 }
 
