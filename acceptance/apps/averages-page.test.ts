@@ -61,6 +61,8 @@ test("the page is as usable on a telephone, in the dark and by keyboard", { time
   const watched = await browser.open(app.url, { dark: true, width: 390, height: 700 });
   const { page } = watched;
   await page.getByText("2,000 files × 200 numbers").waitFor();
+  const going = page.getByRole("listitem").filter({ hasText: "2,000 files" });
+  expect(await going.getByRole("link", { name: "Open the result" }).isVisible()).toBe(false);
   await page.keyboard.press("Tab");
   expect(await page.evaluate("document.activeElement.id")).toBe("workers");
   await page.getByLabel("Files", { exact: true }).fill("10");
