@@ -33,7 +33,7 @@ export interface WatchedPage {
 const PATIENCE_MS = 30_000;
 
 export async function openBrowser(): Promise<Browser> {
-  const { program, fontsFolder } = await unpackChromium();
+  const { program, fontsFolder, librariesFolder } = await unpackChromium();
   const profile = await mkdtemp(join(tmpdir(), "filemill-browser-"));
   const fonts = join(profile, "fonts.conf");
   await writeFile(fonts, fontsConfig({ fontsFolder, cacheFolder: profile }));
@@ -41,7 +41,7 @@ export async function openBrowser(): Promise<Browser> {
     executablePath: program,
     // Tests open pages of their own only, and a bare machine, where root runs them, has no sandbox for a browser.
     args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-    env: { ...process.env, FONTCONFIG_FILE: fonts, HOME: profile },
+    env: { ...process.env, FONTCONFIG_FILE: fonts, LD_LIBRARY_PATH: librariesFolder, HOME: profile },
     timeout: PATIENCE_MS,
   });
   const screenshots = process.env["BROWSER_SCREENSHOTS"] ?? profile;
