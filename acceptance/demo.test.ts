@@ -25,7 +25,7 @@ test(
     const results = await readdir(join(work, "filemill-results"), { recursive: true, withFileTypes: true });
     const names = results.filter((entry) => entry.isFile()).map(({ name }) => name);
     expect(names.filter((name) => name.endsWith(".webp")).length).toBeGreaterThanOrEqual(5);
-    for (const ending of [".zip", ".parquet", ".json"]) expect(names.some((name) => name.endsWith(ending))).toBe(true);
+    for (const ending of [".zip", ".parquet", ".json", "scan.pdf.txt"]) expect(names.some((name) => name.endsWith(ending))).toBe(true);
     expect(await readdir(temporary)).toEqual([]);
     expect(await processesNaming(folder)).toEqual([]);
   },

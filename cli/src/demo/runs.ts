@@ -45,4 +45,15 @@ export const DEMO_RUNS: readonly DemoRun[] = [
     folder: "archives",
     pipeline: { name: "unpack", steps: { files: { use: "archive.extract" } } },
   },
+  {
+    title: "the text of every document, scans too",
+    folder: "documents",
+    pipeline: {
+      name: "document-set",
+      steps: {
+        form: { use: "document.form", with: { without_form: "empty" } },
+        text: { use: "document.text", with: { dpi: 150 } },
+      },
+    },
+  },
 ];

@@ -3,6 +3,9 @@ import type { PipelineDocument } from "@filemill/contract/pipeline.ts";
 /** What of a job's documents one run takes, before the job is given back: 10 to 17 of 30 to 50. */
 const RUN = { fraction: 0.35, sequential: true };
 
+/** What offices scan at. Drawn at 300 the same pages were read no better, and took 3.8 s each instead of 2.9. */
+const SCANNED_DPI = 200;
+
 const TEMPLATE = `{{given.company}}{{^given.company}}{{values.company_name}}{{/given.company}}
 {{#given.cin}}Corporate identity number: {{given.cin}}
 {{/given.cin}}Document: {{file.stem}}
@@ -37,7 +40,7 @@ export const FILINGS: PipelineDocument & { readonly name: string } = {
       with: { max_size: "${params.max_size}", accept: ["application/pdf", "image/*"], tries: 3 },
       batch: RUN,
     },
-    read: { use: "document.text", needs: ["fetched"], with: { format: "json", languages: "${params.languages}" }, batch: RUN },
+    read: { use: "document.text", needs: ["fetched"], with: { format: "json", dpi: SCANNED_DPI, languages: "${params.languages}" }, batch: RUN },
     text: {
       use: "text.template",
       needs: ["read"],

@@ -12,7 +12,7 @@ export interface ReadPicture {
   readonly confidence: number;
 }
 
-/** An engine takes 1–2 s to start and 150 MB; it stays for the next picture of this host, and goes when none comes. */
+/** An engine takes a second to start and 150 MB; it stays for the next picture of this host, and goes when none comes. */
 const IDLE_MS = 20_000;
 const MAX_REASON = 200;
 
