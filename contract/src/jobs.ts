@@ -32,7 +32,10 @@ export const JobRequest = z.strictObject({
   params: StorableObject.optional(),
   priority: z.int().min(-100).max(100).optional().describe("higher first, among the jobs of one tenant; 0 unless told"),
   metadata: Metadata.optional(),
-  profile: z.boolean().optional().describe("record CPU profiles of its tasks, see /jobs/{id}/profiles; results of before are not used again"),
+  profile: z
+    .boolean()
+    .optional()
+    .describe("record CPU profiles of its tasks, see /jobs/{id}/profiles; results of before are not used again"),
 });
 
 /** 202 of POST /jobs and of POST /files with a pipeline. */
@@ -126,6 +129,7 @@ export const TaskResource = z.object({
   steps: z.array(z.string()),
   lane: z.string(),
   items: z.int(),
+  items_done: z.int().describe("of a batch: while it runs, those that are done; after a failure, those that were"),
   epoch: z.int(),
   attempts: z.int(),
   losses: z.int(),

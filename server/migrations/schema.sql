@@ -669,6 +669,7 @@ table tasks
   constraint tasks_status_check CHECK ((status = ANY (ARRAY['waiting'::text, 'ready'::text, 'running'::text, 'succeeded'::text, 'dead'::text, 'cancelled'::text])))
   constraint tasks_weight_check CHECK (((weight >= 1) AND (weight <= 64)))
   CREATE INDEX tasks_backing_off ON filemill.tasks USING btree (run_at) WHERE ((status = 'ready'::text) AND backing_off)
+  CREATE INDEX tasks_begun ON filemill.tasks USING btree (job_id) WHERE ((status = 'ready'::text) AND (epoch > 0))
   CREATE INDEX tasks_dead ON filemill.tasks USING btree (tenant_id, finished_at) WHERE (status = 'dead'::text)
   CREATE INDEX tasks_of_job ON filemill.tasks USING btree (job_id, item_from, id)
   CREATE INDEX tasks_ready ON filemill.tasks USING btree (lane, tenant_id, rank, id) WHERE ((status = 'ready'::text) AND (NOT backing_off))

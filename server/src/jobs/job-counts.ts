@@ -12,6 +12,8 @@ export interface StageCounters {
   readonly skipped: number;
   readonly dead: number;
   readonly moved: number;
+  /** Done in batches that have not ended. */
+  readonly inTasks: number;
   readonly deadTasks: number;
   readonly leaves: number | null;
   readonly feeders: readonly number[];

@@ -73,7 +73,7 @@ function stageFraction(stage: StageCounters, fed: number, nodesDone: number): nu
   // It is no part of the work, and what it will bring is counted already.
   if (stage.kind === "source") return 1;
   if (stage.kind === "map") {
-    const done = stage.succeeded + stage.skipped + stage.dead + stage.moved;
+    const done = stage.succeeded + stage.skipped + stage.dead + stage.moved + stage.inTasks;
     return stage.itemsIn === 0 ? 0 : (done / stage.itemsIn) * fed;
   }
   if (stage.kind === "tree" && stage.leaves !== null) return nodesDone / treeSize(stage.leaves, stage.fanIn ?? 2);

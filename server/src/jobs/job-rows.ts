@@ -56,6 +56,17 @@ export interface JobActivity {
   readonly failures: ReadonlyMap<string, TaskError>;
 }
 
+/**
+ * Items that open batches of a stage have done, in the statement that reads its counters: of two, the one may see a batch
+ * that the other has counted already, or the other way round.
+ */
+const DONE_IN_TASKS = sql`(
+  SELECT coalesce(sum(least(items_done, items)), 0) FROM (
+    SELECT items_done, items FROM tasks t
+    WHERE t.tenant_id = j.tenant_id AND t.status = 'running' AND t.job_id = r.job_id AND t.stage = r.stage
+    UNION ALL
+    SELECT items_done, items FROM tasks t WHERE t.job_id = r.job_id AND t.status = 'ready' AND t.epoch > 0 AND t.stage = r.stage) AS begun)`;
+
 /** Jobs that satisfy a condition over `jobs j` and `job_specs s`, newest first. */
 export async function readJobs(transaction: Transaction, where: Statement, limit: number): Promise<JobRow[]> {
   return await transaction.query<JobRow>(sql`
@@ -73,7 +84,7 @@ export async function readJobs(transaction: Transaction, where: Statement, limit
     CROSS JOIN LATERAL (
       SELECT jsonb_agg(jsonb_build_object('stage', r.stage, 'kind', r.kind, 'status', r.status, 'openFeeders', r.open_feeders,
         'itemsIn', r.items_in, 'succeeded', r.items_succeeded, 'skipped', r.items_skipped, 'dead', r.items_dead,
-        'moved', r.items_moved, 'steps', jsonb_path_query_array(s.plan, '$.stages[$n].steps[*].name', jsonb_build_object('n', r.stage)),
+        'moved', r.items_moved, 'inTasks', CASE WHEN r.status = 'open' AND r.kind = 'map' AND r.open_tasks > 0 THEN ${DONE_IN_TASKS} ELSE 0 END, 'steps', jsonb_path_query_array(s.plan, '$.stages[$n].steps[*].name', jsonb_build_object('n', r.stage)),
         'deadTasks', r.dead_tasks, 'leaves', r.leaves,
         'feeders', s.plan->'stages'->r.stage->'feeders', 'fanIn', s.plan->'stages'->r.stage->'fanIn',
         'perInput', s.plan->'stages'->r.stage->'perInput') ORDER BY r.stage) AS stages

@@ -33,6 +33,7 @@ interface TaskRow {
   readonly steps: string[] | null;
   readonly lane: string;
   readonly items: number;
+  readonly itemsDone: number;
   readonly epoch: number;
   readonly attempts: number;
   readonly losses: number;
@@ -110,7 +111,8 @@ export async function laneBacklog(database: Database): Promise<LaneBacklog[]> {
 
 function select(of: { where: Statement; place: Statement; order: Statement; limit: number }): Statement {
   return sql`
-    SELECT t.id, t.job_id AS "jobId", t.kind, t.status, t.stage, t.lane, t.items, t.epoch, t.attempts, t.losses, t.worker_id AS "workerId",
+    SELECT t.id, t.job_id AS "jobId", t.kind, t.status, t.stage, t.lane, t.items,
+      CASE t.status WHEN 'succeeded' THEN t.items ELSE least(t.items_done, t.items) END AS "itemsDone", t.epoch, t.attempts, t.losses, t.worker_id AS "workerId",
       t.created_at AS "createdAt", t.started_at AS "startedAt", t.finished_at AS "finishedAt", t.error, ${of.place} AS place,
       (SELECT jsonb_path_query_array(s.plan->'stages'->t.stage, '$.steps[*].name') FROM job_specs s WHERE s.job_id = t.job_id) AS steps
     FROM tasks t WHERE ${of.where} ORDER BY ${of.order} LIMIT ${of.limit + 1}`;
@@ -132,6 +134,7 @@ function resourceOf(row: TaskRow): TaskResource {
     steps: row.steps ?? [],
     lane: row.lane,
     items: row.items,
+    items_done: row.itemsDone,
     epoch: row.epoch,
     attempts: row.attempts,
     losses: row.losses,

@@ -93,7 +93,7 @@ async function revive(transaction: Transaction, tasks: readonly DeadTask[], rows
   const ids = tasks.map((task) => task.id);
   await transaction.execute(sql`
     UPDATE tasks SET status = 'ready', backing_off = false, run_at = now(), attempts = 0, losses = 0, handbacks = 0, worker_id = NULL,
-      finished_at = NULL
+      finished_at = NULL, items_done = 0
     WHERE id = ANY(${ids}::uuid[])`);
   await transaction.execute(sql`DELETE FROM item_exceptions WHERE task_id = ANY(${ids}::uuid[]) AND status = 'dead'`);
   for (const task of tasks) {

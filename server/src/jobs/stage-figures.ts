@@ -29,7 +29,7 @@ function figuresOf(stage: StageCounters, { nodesDone, listed }: Parameters<typeo
   if (kind === "source") return { done: listed, total: status === "open" ? null : listed };
   if (kind === "gather") return { done: isClosed ? 1 : 0, total: 1 };
   if (kind === "map") {
-    const done = stage.succeeded + stage.skipped + stage.dead + stage.moved;
+    const done = stage.succeeded + stage.skipped + stage.dead + stage.moved + stage.inTasks;
     return { done, total: openFeeders > 0 ? null : stage.itemsIn };
   }
   // Of a tree that has ended its nodes are not counted any more: all of them that could be reached are done.

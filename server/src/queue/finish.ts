@@ -45,7 +45,7 @@ export async function shrink(transaction: Transaction, task: ShrunkTask): Promis
       files = ${task.keep.map((entry) => entry.fileId)}::uuid[], from_steps = ${task.keep.map((entry) => entry.from)}::text[]
     WHERE task_id = ${task.taskId}::uuid`);
   await transaction.execute(sql`
-    UPDATE tasks SET status = 'ready', worker_id = NULL, lease_until = NULL, run_at = now(), items = ${ordinals.length},
+    UPDATE tasks SET status = 'ready', worker_id = NULL, lease_until = NULL, run_at = now(), items = ${ordinals.length}, items_done = least(items_done, ${ordinals.length}),
       item_from = ${Math.min(...ordinals)}, item_to = ${Math.max(...ordinals)}
     WHERE id = ${task.taskId}::uuid`);
 }

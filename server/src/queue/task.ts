@@ -21,6 +21,8 @@ export interface NewTask {
   readonly maxAttempts: number;
   readonly entries: readonly Entry[];
   readonly tree?: TreePlace;
+  /** Of its items, those that were done and shown in the batch that they come from; 0 unless told. */
+  readonly itemsDone?: number;
   /** Left out: ready at once. */
   readonly state?: NewTaskState;
 }

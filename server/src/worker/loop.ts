@@ -24,6 +24,7 @@ import type { HostPool } from "./host/pool.ts";
 import { openLeases } from "./leases.ts";
 import { openPlans } from "./plans.ts";
 import { openProfileBudget } from "./profile-budget.ts";
+import { openProgress } from "./progress.ts";
 import { startRecovery } from "./recover.ts";
 import { registerWorker, setWorkerStatus, touchWorker } from "./registry.ts";
 import type { ResultSecrets } from "./reuse.ts";
@@ -112,6 +113,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const notifier = openNotifier(database, { enabled: options.notify, onError: warn("a notification could not be sent") });
   const dispatch = openDispatch({ database, notifier, workerId: id, lanes, notify: options.notify });
   const leases = openLeases({ database, workerId: id, onError: warn("leases could not be renewed or checked") });
+  const progress = openProgress({ database, workerId: id, onError: warn("the progress of tasks could not be told") });
   const plans = openPlans(database);
   const profiles = openProfileBudget();
   const quotas = openQuotas({ database, log, onRefused: observe.quotaRefused });
@@ -156,15 +158,17 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       const one = running.get(key);
       if (one) one.isStarted = true;
     };
+    const onItems: TaskServices["onItems"] = (done) => progress.tell(lease, done);
     const onReused: TaskServices["onReused"] = (entries) => observe.reused?.(entries);
     const onCollected: TaskServices["onCollected"] = (objects) => observe.collected?.(objects);
     const signal = AbortSignal.any([held, giveUp.signal]);
     const ended = runTask(
-      { ...options, workerId: id, quotas, plans, committer, ahead, profiles, announce, onStarted, onReused, onCollected },
+      { ...options, workerId: id, quotas, plans, committer, ahead, profiles, announce, onStarted, onItems, onReused, onCollected },
       task,
       signal,
     ).then(async (end) => {
       leases.remove(lease);
+      progress.forget(lease);
       const milliseconds = performance.now() - started;
       // What was handed back at once says nothing about how long tasks take; nor does a source, which needs no host.
       if (end === "committed" && task.kind !== "source") averageMs = averageMs * 0.8 + milliseconds * 0.2;
@@ -262,6 +266,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     await committer.close(lastWait.signal);
     clearTimeout(grace);
     leases.close();
+    progress.close();
     await quotas.close();
     await cancellations?.close();
     await dispatch.close();

@@ -13,6 +13,8 @@ export interface HostServices {
   readonly catalogue: Catalogue;
   readonly hosts: HostPool;
   readonly onStarted?: () => void;
+  /** Items of a batch that are done while it runs. */
+  readonly onItems?: ((done: number) => void) | undefined;
 }
 
 export interface TaskOnHosts {
@@ -45,6 +47,7 @@ async function runSteps(services: HostServices, work: TaskOnHosts, signal: Abort
     limits: { memoryBytes: memoryOf(services.catalogue, stage), wallMs: wallOf(stage, prepared.entries.length) },
     signal,
     onBegun: services.onStarted,
+    onEntries: services.onItems,
   });
 }
 

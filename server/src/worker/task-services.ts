@@ -32,6 +32,8 @@ export interface TaskServices {
   readonly secrets?: ResultSecrets | undefined;
   /** A host has begun with the task; from then on a drain waits for it. */
   readonly onStarted?: () => void;
+  /** Items of the batch that are done, while it runs. */
+  readonly onItems?: (done: number) => void;
   /** What a collecting task brought, once that is true. */
   readonly onCollected?: (objects: CollectedObjects) => void;
   /** Entries whose stage may be reused: those that were, and those that ran. */

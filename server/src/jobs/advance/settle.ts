@@ -7,6 +7,7 @@ import { advanceJobs } from "./advance-jobs.ts";
 import { collect, type Decided } from "./collect.ts";
 import { decide } from "./decide.ts";
 import type { FinishedTask } from "./outcome.ts";
+import { shareProgress } from "./share-progress.ts";
 
 /** What a settlement brought about, to be announced after the commit. */
 export interface Settled {
@@ -24,7 +25,10 @@ export interface Settled {
  * the output files in the same transaction. Throws JobsCancelled.
  */
 export async function settle(transaction: Transaction, finished: readonly FinishedTask[]): Promise<Settled> {
-  const decided = finished.map((one) => ({ decision: decide(one), plan: one.plan }));
+  const decided = await shareProgress(
+    transaction,
+    finished.map((one) => ({ decision: decide(one), plan: one.plan })),
+  );
   const lanes = await markTasks(transaction, decided);
   const exceptions = await moveEntries(transaction, decided, lanes);
   if (exceptions.length > 0) {

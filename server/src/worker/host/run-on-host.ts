@@ -16,6 +16,8 @@ export interface TaskOptions {
   readonly signal: AbortSignal;
   /** Called once, when the first call of a step has begun. */
   readonly onBegun?: (() => void) | undefined;
+  /** map: called while it runs, with the number of entries that are done, when that has changed. */
+  readonly onEntries?: ((done: number) => void) | undefined;
 }
 
 /** `entry`: whom to blame when the host died, the entry and step that it was in. */
@@ -39,6 +41,7 @@ export async function runOnHost(host: HostProcess, run: StageRun, options: TaskO
   const outcome = Promise.withResolvers<HostOutcome>();
   const started = performance.now();
   let watched = { count: 0, deadline: Infinity };
+  let entriesDone = 0;
   let killAt = Infinity;
   /** Decided once: why this task ends before the host says that it is done. */
   let ending: HostOutcome | undefined;
@@ -72,6 +75,8 @@ export async function runOnHost(host: HostProcess, run: StageRun, options: TaskO
     if (now > killAt) return host.kill();
     const call = current();
     if (call && call.count !== watched.count) watched = { count: call.count, deadline: now + call.step.timeoutMs + ABORT_GRACE_MS };
+    // Entries come in their order.
+    if (call && call.index > entriesDone && run.kind === "map") options.onEntries?.((entriesDone = call.index));
     // The host itself ends the call at the limit; here it did not, because it hangs or because the processor ignores it.
     if (call && now > watched.deadline) return kill(blame(timedOut(call.step.name, call.step.timeoutMs)));
     if (now > started + options.limits.wallMs) stop(blame(taskTimedOut(options.limits.wallMs)));
