@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 import { constants } from "node:os";
-import { main } from "../src/main.ts";
+import { keepCompiled } from "../src/keep-compiled.ts";
+
+keepCompiled(process.env);
+const { main } = await import("../src/main.ts");
 
 const interrupted = new AbortController();
 let listener = (signal: NodeJS.Signals): void => {

@@ -1,7 +1,7 @@
 import { CommanderError } from "commander";
 import type { Context } from "./context.ts";
 import { EXIT, explain, type ErrorDocument } from "./exit.ts";
-import { createProgram } from "./program.ts";
+import { createPlatformProgram, STARTS_AT_ONCE } from "./platform/program.ts";
 import { printable } from "./terminal/print.ts";
 
 /** Runs one command line (without node and script); gives the exit code and never rejects. */
@@ -10,7 +10,8 @@ export async function main(context: Context, words: readonly string[]): Promise<
   const write = (text: string) => void context.stderr.write(text);
   const writeDocument = (document: ErrorDocument) => write(`${printable(JSON.stringify(document, null, 2))}\n`);
   try {
-    await createProgram(context, asJson ? () => undefined : write).parseAsync([...words], { from: "user" });
+    const program = await programFor(words[0]);
+    await program(context, asJson ? () => undefined : write).parseAsync([...words], { from: "user" });
     return context.exitCode;
   } catch (error) {
     if (error instanceof CommanderError) {
@@ -25,6 +26,10 @@ export async function main(context: Context, words: readonly string[]): Promise<
     else write(lines.map((line) => `${printable(line)}\n`).join(""));
     return interrupted ? EXIT.interrupted : exitCode;
   }
+}
+
+async function programFor(command: string | undefined) {
+  return STARTS_AT_ONCE.includes(command ?? "") ? createPlatformProgram : (await import("./program.ts")).createProgram;
 }
 
 function wrongUsage({ message }: CommanderError): ErrorDocument {

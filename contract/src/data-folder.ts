@@ -17,6 +17,11 @@ export function dataFolder(environment: Readonly<Record<string, string | undefin
   return join(environment["XDG_DATA_HOME"] || join(homedir(), ".local", "share"), "filemill");
 }
 
+/** Where our own processes keep compiled code between starts. Step hosts have a folder of their own, which they can't write to. */
+export function compileCacheFolder(folder: string): string {
+  return join(folder, "compile-cache");
+}
+
 /** The API key of the first administrator, written at the first start (mode 0600). */
 export function adminKeyFile(folder: string): string {
   return join(folder, "admin.key");

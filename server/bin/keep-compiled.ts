@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { enableCompileCache } from "node:module";
-import { dataFolder } from "@filemill/contract/data-folder.ts";
-import { compileCacheIn } from "../src/compile-cache-folder.ts";
+import { compileCacheFolder, dataFolder } from "@filemill/contract/data-folder.ts";
 
 /**
  * Lets Node keep what it compiles for the next start; to be called before anything else is loaded. Where there is no data
@@ -10,5 +9,5 @@ import { compileCacheIn } from "../src/compile-cache-folder.ts";
  */
 export function keepCompiled(): void {
   const folder = dataFolder(process.env);
-  if (process.env["NODE_COMPILE_CACHE"] === undefined && existsSync(folder)) enableCompileCache(compileCacheIn(folder));
+  if (process.env["NODE_COMPILE_CACHE"] === undefined && existsSync(folder)) enableCompileCache(compileCacheFolder(folder));
 }

@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { compileCacheIn } from "../src/compile-cache-folder.ts";
+import { compileCacheFolder } from "@filemill/contract/data-folder.ts";
 import { readConfig, type Config } from "../src/config.ts";
 import type { Shutdown } from "../src/shutdown.ts";
 import { supervise, type ChildOptions, type SupervisedChild } from "../src/supervisor.ts";
@@ -65,7 +65,7 @@ function environmentFor(config: Config): NodeJS.ProcessEnv {
     ...process.env,
     FILEMILL_DATA_DIR: config.dataFolder,
     FILEMILL_DATABASE_ADMIN_URL: "",
-    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? compileCacheIn(config.dataFolder),
+    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? compileCacheFolder(config.dataFolder),
   };
 }
 
