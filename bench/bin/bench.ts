@@ -17,6 +17,7 @@ const ROWS: Readonly<Record<string, (options: Options) => Promise<void>>> = {
   "small-uploads": async (options) => (await import("../src/rows/small-uploads.ts")).smallUploads(options),
   bulk: async (options) => (await import("../src/rows/bulk.ts")).bulk(options),
   "result-cache": async (options) => (await import("../src/rows/result-cache.ts")).resultCache(options),
+  "cold-worker": async (options) => (await import("../src/rows/cold-worker.ts")).coldWorker(options),
   recovery: async (options) => (await import("../src/rows/recovery.ts")).recovery(options),
   idle: async (options) => (await import("../src/rows/idle.ts")).idle(options),
 };
