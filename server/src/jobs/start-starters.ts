@@ -14,7 +14,7 @@ export interface Starters {
 /** Between two looks of one kind when there was nothing: a look is one statement over an index of what is due. */
 const LOOK_MS = 400;
 /** While there is more; leaves room for others. */
-const MORE_MS = 40;
+const MORE_MS = 100;
 
 /**
  * What starts jobs without a request: schedules, triggers, and the ends of jobs that others wait for. Every API process does
@@ -27,7 +27,7 @@ export function startStarters(options: {
   readonly log: Logger;
   readonly announce: (lanes: Iterable<string>) => void;
 }): Starters {
-  const { database, announce, log } = options;
+  const { announce, log } = options;
   const stop = new AbortController();
   const { signal } = stop;
   const services = { ...options, signal };
@@ -37,7 +37,7 @@ export function startStarters(options: {
       const { lanes, due } = await runDueSchedules(services);
       return { lanes, more: due > 0 };
     },
-    () => startWaitingJobs(database, signal),
+    () => startWaitingJobs(services),
     () => runTriggers(services),
   ];
 

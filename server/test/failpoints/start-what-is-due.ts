@@ -17,5 +17,5 @@ export async function startWhatIsDue(database: Database, tenantId: string): Prom
   await putSchedule(services, { tenantId, actor: "key_x", request, key: { name: "put" }, mode: "new_or_replaced" });
   await runDueSchedules(services);
   await runTriggers(services);
-  await startWaitingJobs(database);
+  await startWaitingJobs(services);
 }

@@ -2,6 +2,7 @@ import type { AfterPolicy } from "@filemill/contract/jobs.ts";
 import { encodeId } from "@filemill/contract/ids.ts";
 import type { JobSource } from "@filemill/contract/source.ts";
 import type { JobStatus } from "@filemill/contract/status.ts";
+import type { Logger } from "pino";
 import { LONG_STATEMENT_MS, type Database, type Transaction } from "../../db/database.ts";
 import { sql } from "../../db/sql.ts";
 import { failpoint } from "../../failpoint.ts";
@@ -20,7 +21,12 @@ const BITE = 100;
  * that wait by the transaction that ends it (the trigger `note_ended`), so that nothing is lost between the two, wherever a
  * process dies; any number of processes may do this at once. Gives the lanes to announce, and whether there may be more.
  */
-export async function startWaitingJobs(database: Database, signal?: AbortSignal): Promise<{ lanes: Set<string>; more: boolean }> {
+export async function startWaitingJobs(services: {
+  readonly database: Database;
+  readonly log: Logger;
+  readonly signal?: AbortSignal | undefined;
+}): Promise<{ lanes: Set<string>; more: boolean }> {
+  const { database, log, signal } = services;
   const lanes = new Set<string>();
   const due = await database.asSystem((transaction) =>
     transaction.query<{ jobId: string }>(sql`
@@ -28,9 +34,14 @@ export async function startWaitingJobs(database: Database, signal?: AbortSignal)
   );
   for (const { jobId } of due) {
     if (signal?.aborted) break;
-    const started = await database.asSystem((transaction) => settleWaiting(transaction, jobId), { statementMs: LONG_STATEMENT_MS });
-    await failpoint("wait-after-commit");
-    for (const lane of started) lanes.add(lane);
+    try {
+      const started = await database.asSystem((transaction) => settleWaiting(transaction, jobId), { statementMs: LONG_STATEMENT_MS });
+      await failpoint("wait-after-commit");
+      for (const lane of started) lanes.add(lane);
+    } catch (err) {
+      // It keeps no other from starting; it is looked at again in the next round.
+      log.warn({ err, jobId }, "a job that has waited could not be started");
+    }
   }
   return { lanes, more: due.length === BITE };
 }

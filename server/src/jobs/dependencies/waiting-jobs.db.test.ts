@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { decodeId, encodeId } from "@filemill/contract/ids.ts";
 import type { JobResource } from "@filemill/contract/jobs.ts";
+import { pino } from "pino";
 import { v7 as uuidv7 } from "uuid";
 import { openEngine, type Engine } from "../../../test/engine/engine.ts";
 import { startTestApp, type TestApp, type TestTenant } from "../../../test/test-app.ts";
@@ -27,7 +28,7 @@ async function newFiles(count: number): Promise<string[]> {
   return (await engine.files(tenant.id, count)).map((id) => encodeId("file", id));
 }
 
-const start = () => startWaitingJobs(app.cloned.database);
+const start = () => startWaitingJobs({ database: app.cloned.database, log: pino({ level: "silent" }) });
 
 function post(body: object, as: TestTenant = tenant): Promise<Response> {
   return as.fetch("/jobs", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });

@@ -27,15 +27,19 @@ export function dueRun(schedule: {
   readonly missed: MissedPolicy;
 }): DueRun {
   const { times, owed, now, missed } = schedule;
-  const open = times.upTo(now, MOST_MADE_UP).filter((time) => time >= owed);
+  const second = times.after(owed);
+  // The usual case, and the cheap one: to list what was missed takes a third of a millisecond for each time.
+  if (second === undefined || second > now) return single({ owed, now, missed, next: second });
+  const open = times.upTo(now, missed === "run_all" ? MOST_MADE_UP : 2).filter((time) => time >= owed);
   if (missed === "run_all") {
-    // The definition may have changed since `owed` was worked out, so that it is in no list.
     const [due = owed] = open;
     return { due, next: times.after(due), skipped: due > owed ? owed : undefined };
   }
-  const last = open.at(-1) ?? owed;
-  const next = times.after(now);
-  const isMissed = now.getTime() - last.getTime() > MISSED_AFTER_MS;
-  if (missed === "skip" && isMissed) return { due: undefined, next, skipped: last };
-  return { due: last, next, skipped: last > owed ? (open.at(-2) ?? owed) : undefined };
+  const [before = owed, last = before] = open;
+  return { ...single({ owed: last, now, missed, next: times.after(now) }), skipped: before };
+}
+
+function single({ owed, now, missed, next }: { owed: Date; now: Date; missed: MissedPolicy; next: Date | undefined }): DueRun {
+  const isMissed = missed === "skip" && now.getTime() - owed.getTime() > MISSED_AFTER_MS;
+  return isMissed ? { due: undefined, next, skipped: owed } : { due: owed, next, skipped: undefined };
 }

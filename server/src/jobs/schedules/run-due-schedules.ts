@@ -20,7 +20,7 @@ export interface DueSchedules {
  * Of one tenant in one round. A thousand schedules that are due every second keep others waiting for so many jobs and no
  * more; what of them comes too late is missed, as their owner has said.
  */
-const BITE_OF_TENANT = 10;
+const BITE_OF_TENANT = 20;
 const BITE = 200;
 /** Then the database is away. */
 const MOST_FAILURES = 3;
