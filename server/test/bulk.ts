@@ -15,32 +15,46 @@ const Refusal = z.object({
 export type BulkRefusal = z.infer<typeof Refusal> & { readonly status: number };
 
 export interface Sending {
-  readonly by: TestTenant;
+  /** Somebody else. */
+  readonly by?: TestTenant;
   readonly query?: string;
   readonly key?: string;
 }
 
-export function sendBulk(body: Buffer, { query = "", key, by }: Sending): Promise<Response> {
+/** Sends and lists as the tenant that a test file has once its tests run. */
+export function bulksOf(tenant: () => TestTenant) {
+  const as = (sending: Sending) => ({ by: tenant(), ...sending });
+  return {
+    send: (body: Buffer, sending: Sending = {}) => send(body, as(sending)),
+    stored: (body: Buffer, sending: Sending = {}) => stored(body, as(sending)),
+    /** An answer that says what was stored all the same. */
+    refused: (body: Buffer, sending: Sending = {}) => refused(body, as(sending)),
+    /** All pages, small ones. */
+    listed: (bulkId: string, by: TestTenant = tenant()) => listed(bulkId, by),
+  };
+}
+
+type SendingBy = Sending & { readonly by: TestTenant };
+
+function send(body: Buffer, { query = "", key, by }: SendingBy): Promise<Response> {
   const headers = { "content-type": "application/x-tar", ...(key !== undefined && { "idempotency-key": key }) };
   return by.fetch(`/files/bulk${query}`, { method: "POST", body: new Uint8Array(body), headers });
 }
 
-export async function storedBulk(body: Buffer, sending: Sending): Promise<BulkAnswer> {
-  const response = await sendBulk(body, sending);
+async function stored(body: Buffer, sending: SendingBy): Promise<BulkAnswer> {
+  const response = await send(body, sending);
   const answer: unknown = await response.json();
   expect(response.status, JSON.stringify(answer)).toBe(201);
   return BulkAnswer.parse(answer);
 }
 
-/** An answer that says what was stored all the same. */
-export async function refusedBulk(body: Buffer, sending: Sending): Promise<BulkRefusal> {
-  const response = await sendBulk(body, sending);
+async function refused(body: Buffer, sending: SendingBy): Promise<BulkRefusal> {
+  const response = await send(body, sending);
   const answer: unknown = await response.json();
   return { status: response.status, ...Refusal.parse(answer) };
 }
 
-/** All pages, small ones. */
-export async function listedBulk(bulkId: string, by: TestTenant): Promise<FileResource[]> {
+async function listed(bulkId: string, by: TestTenant): Promise<FileResource[]> {
   const files: FileResource[] = [];
   for (let cursor: string | null = "", first = true; cursor !== null; first = false) {
     const response: Response = await by.fetch(`/files/bulk/${bulkId}?limit=70${first ? "" : `&cursor=${cursor}`}`);

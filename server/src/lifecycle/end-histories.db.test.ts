@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { cloneDatabase, type ClonedDatabase } from "../../test/database.ts";
-import { openEngine, type Engine } from "../../test/engine/engine.ts";
-import { openPlatform, type Platform } from "../../test/engine/platform.ts";
+import { beforeAll, expect, test } from "vitest";
+import type { ClonedDatabase } from "../../test/database.ts";
+import type { Engine } from "../../test/engine/engine.ts";
+import type { Platform } from "../../test/engine/platform.ts";
+import { openWorkingPlatform } from "../../test/engine/working-platform.ts";
 import { sql } from "../db/sql.ts";
 import { deleteJob } from "../jobs/delete-job.ts";
 import { endHistories } from "./end-histories.ts";
@@ -11,15 +12,9 @@ let engine: Engine;
 let platform: Platform;
 let tenantId: string;
 beforeAll(async () => {
-  clone = await cloneDatabase();
-  engine = openEngine(clone.database);
-  platform = await openPlatform(clone.database);
-  tenantId = await engine.tenant();
-  await platform.worker();
-});
-afterAll(async () => {
-  await platform.close();
-  await clone.close();
+  const opened = await openWorkingPlatform();
+  ({ clone, engine, platform, tenantId } = opened);
+  return opened.close;
 });
 
 async function deletedJob(): Promise<string> {

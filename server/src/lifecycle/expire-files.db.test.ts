@@ -1,8 +1,9 @@
 import pino from "pino";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { cloneDatabase, type ClonedDatabase } from "../../test/database.ts";
-import { openEngine } from "../../test/engine/engine.ts";
-import { openPlatform, type Platform } from "../../test/engine/platform.ts";
+import { beforeAll, beforeEach, expect, test } from "vitest";
+import type { ClonedDatabase } from "../../test/database.ts";
+import type { Engine } from "../../test/engine/engine.ts";
+import type { Platform } from "../../test/engine/platform.ts";
+import { openWorkingPlatform } from "../../test/engine/working-platform.ts";
 import { sql } from "../db/sql.ts";
 import { installFailpoint } from "../failpoint.ts";
 import { cancelJob } from "../jobs/cancel.ts";
@@ -15,19 +16,16 @@ import { setRetention } from "./retention.ts";
 const LARGE = "x".repeat(40_000);
 const actor = "key_test";
 let clone: ClonedDatabase;
+let engine: Engine;
 let platform: Platform;
 let tenantId: string;
 beforeAll(async () => {
-  clone = await cloneDatabase();
-  platform = await openPlatform(clone.database);
-  await platform.worker();
-});
-afterAll(async () => {
-  await platform.close();
-  await clone.close();
+  const opened = await openWorkingPlatform();
+  ({ clone, engine, platform } = opened);
+  return opened.close;
 });
 beforeEach(async () => {
-  tenantId = await openEngine(clone.database).tenant();
+  tenantId = await engine.tenant();
 });
 
 const collect = () =>

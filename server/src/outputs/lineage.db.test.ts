@@ -1,9 +1,10 @@
 import { v7 as uuidv7 } from "uuid";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import type { PipelineDocument } from "@filemill/contract/pipeline.ts";
-import { cloneDatabase, type ClonedDatabase } from "../../test/database.ts";
-import { openEngine, type Engine } from "../../test/engine/engine.ts";
-import { openPlatform, type Platform } from "../../test/engine/platform.ts";
+import type { ClonedDatabase } from "../../test/database.ts";
+import type { Engine } from "../../test/engine/engine.ts";
+import type { Platform } from "../../test/engine/platform.ts";
+import { openWorkingPlatform } from "../../test/engine/working-platform.ts";
 import { sql } from "../db/sql.ts";
 import { deleteJob } from "../jobs/delete-job.ts";
 import { readJobHistories } from "../jobs/step-history.ts";
@@ -15,15 +16,9 @@ let engine: Engine;
 let platform: Platform;
 let tenantId: string;
 beforeAll(async () => {
-  clone = await cloneDatabase();
-  engine = openEngine(clone.database);
-  platform = await openPlatform(clone.database);
-  tenantId = await engine.tenant();
-  await platform.worker();
-});
-afterAll(async () => {
-  await platform.close();
-  await clone.close();
+  const opened = await openWorkingPlatform();
+  ({ clone, engine, platform, tenantId } = opened);
+  return opened.close;
 });
 
 const put = (...names: string[]) => Promise.all(names.map((name) => platform.put(tenantId, name, `content of ${name}\n`)));

@@ -1,6 +1,6 @@
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { listedBulk, refusedBulk, sendBulk, someEntries, storedBulk, type Sending } from "../../../test/bulk.ts";
+import { bulksOf, someEntries } from "../../../test/bulk.ts";
 import { rawZip } from "../../../test/processors/zips.ts";
 import { keptBy } from "../../../test/kept.ts";
 import { rawTar, tarEntry } from "../../../test/tars.ts";
@@ -15,11 +15,7 @@ beforeAll(async () => {
 afterAll(() => app.close());
 
 const some = someEntries;
-type Given = Partial<Sending>;
-const send = (body: Buffer, given: Given = {}) => sendBulk(body, { by: tenant, ...given });
-const stored = (body: Buffer, given: Given = {}) => storedBulk(body, { by: tenant, ...given });
-const refused = (body: Buffer, given: Given = {}) => refusedBulk(body, { by: tenant, ...given });
-const listed = (bulkId: string, by = tenant) => listedBulk(bulkId, by);
+const { send, stored, refused, listed } = bulksOf(() => tenant);
 
 describe("a broken archive", () => {
   it("keeps what came whole, says how much, and goes on behind it with the same key", async () => {

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { BulkJobAccepted } from "@filemill/contract/bulk.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { listedBulk, refusedBulk, sendBulk, someEntries, storedBulk, type Sending } from "../../../test/bulk.ts";
+import { bulksOf, someEntries } from "../../../test/bulk.ts";
 import { rawZip } from "../../../test/processors/zips.ts";
 import { keptBy } from "../../../test/kept.ts";
 import { rawTar, TAR_END, type RawTarEntry } from "../../../test/tars.ts";
@@ -18,11 +18,7 @@ beforeAll(async () => {
 afterAll(() => app.close());
 
 const some = someEntries;
-type Given = Partial<Sending>;
-const send = (body: Buffer, given: Given = {}) => sendBulk(body, { by: tenant, ...given });
-const stored = (body: Buffer, given: Given = {}) => storedBulk(body, { by: tenant, ...given });
-const refused = (body: Buffer, given: Given = {}) => refusedBulk(body, { by: tenant, ...given });
-const listed = (bulkId: string, by = tenant) => listedBulk(bulkId, by);
+const { send, stored, refused, listed } = bulksOf(() => tenant);
 
 describe("an archive", () => {
   const large = randomBytes(400_000);
