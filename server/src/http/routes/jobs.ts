@@ -57,7 +57,7 @@ export function jobsRoutes(services: Services): FastifyPluginAsync {
       "/jobs",
       {
         schema: {
-          summary: "Run a pipeline over files that are here already, or that are collected from URLs, a bucket, a container or a folder",
+          summary: "Run a pipeline over files, what URLs, a bucket, a container or a folder give, or the outputs of other jobs",
           tags: ["jobs"],
           headers: IdempotencyHeader,
           body: JobBody,
