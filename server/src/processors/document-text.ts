@@ -40,8 +40,6 @@ const params = z.strictObject({
     .meta({ title: "Pixel limit", description: "Pictures with more pixels are refused before they are decoded." }),
 });
 
-export type DocumentTextParams = z.infer<typeof params>;
-
 export const documentText = declareProcessor({
   name: "document.text",
   version: "1",

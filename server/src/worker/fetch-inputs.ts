@@ -5,7 +5,7 @@ import type { Failure } from "../errors.ts";
 import type { StagePlan, StepPlan } from "../jobs/plan.ts";
 import { SourceError } from "../jobs/sources/source.ts";
 import type { FetchFromWeb, WebFile } from "../jobs/sources/web.ts";
-import { MAX_DOCUMENT_BYTES, readRequest } from "../processors/http/read-request.ts";
+import { MAX_DOCUMENT_BYTES, readRequest } from "../processors/web/read-request.ts";
 import { httpFetch, type HttpFetchParams } from "../processors/http-fetch.ts";
 import { acceptsMediaType, BadInput } from "../processors/processor.ts";
 import { inParallel } from "./in-parallel.ts";
