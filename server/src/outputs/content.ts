@@ -1,10 +1,13 @@
-import { createWriteStream, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import type { FileStatus } from "@filemill/contract/status.ts";
 import type { Transaction } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
+import { freeChunk } from "../free-chunk.ts";
 import { sealOf, type SealColumns } from "../record/object-keys.ts";
 import type { ContentStore } from "../storage/content-store.ts";
+import { createFileWriter } from "../storage/file-writer.ts";
 import type { ContentManifest, ManifestSegment } from "../storage/stored-content.ts";
 
 /** A stored file: what is needed to read its bytes, and what is said about it. */
@@ -73,5 +76,15 @@ export async function materialise(
   if (manifest.inline !== null || manifest.sizeBytes <= MAX_WHOLE_BYTES) {
     return writeFileSync(path, await contents.bytes(manifest, given), { flag: "wx", mode: 0o600 });
   }
-  await pipeline(await contents.read(manifest, given), createWriteStream(path, { flags: "wx", mode: 0o600 }), given);
+  const content = await contents.read(manifest, given);
+  const handle = await open(path, "wx", 0o600).catch((error: unknown) => {
+    content.destroy();
+    throw error;
+  });
+  try {
+    // Freed as it is written: collecting that garbage took a third of the time of a worker that fetches photos.
+    await pipeline(content, createFileWriter(handle, { release: freeChunk }).writable, given);
+  } finally {
+    await handle.close();
+  }
 }

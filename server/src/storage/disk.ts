@@ -154,7 +154,7 @@ async function writeDurably(path: string, content: Readable, { signal, release }
     throw putError(error, path);
   });
   try {
-    const file = createFileWriter(handle, release);
+    const file = createFileWriter(handle, { release, meaning: (error) => putError(error, "content") });
     await pipeline(content, file.writable, signal === undefined ? {} : { signal });
     await failpoint("disk-after-write");
     await handle.sync().catch((error: unknown) => {

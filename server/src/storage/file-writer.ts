@@ -1,6 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
 import { Writable } from "node:stream";
-import { putError } from "./disk-errors.ts";
 
 /**
  * Chunks of a socket have at most 64 KiB; a call for each would cost more in waking threads than in writing. So many are
@@ -17,11 +16,18 @@ export interface FileWriter {
   sizeBytes(): number;
 }
 
+export interface FileWriterOptions {
+  /** Gets each chunk that is written. */
+  readonly release?: ((chunk: Buffer) => void) | undefined;
+  /** What a failed write means to whoever reads the error; unless told, it is what the file system says. */
+  readonly meaning?: (error: unknown) => Error;
+}
+
 /**
- * Writes to the file what comes, in few large calls. Unlike a write stream of node:fs, it says what a failed write means,
- * so that it can't be taken for the source's error. `release` gets each chunk that is written.
+ * Writes to the file what comes, in few large calls. Unlike a write stream of node:fs, it can say what a failed write means,
+ * so that it can't be taken for the source's error.
  */
-export function createFileWriter(handle: FileHandle, release: ((chunk: Buffer) => void) | undefined): FileWriter {
+export function createFileWriter(handle: FileHandle, { release, meaning }: FileWriterOptions): FileWriter {
   let sizeBytes = 0;
   let gathered: Buffer[] = [];
   let gatheredBytes = 0;
@@ -53,7 +59,7 @@ export function createFileWriter(handle: FileHandle, release: ((chunk: Buffer) =
   function settle(work: Promise<void>, done: (error?: Error) => void): void {
     work.then(
       () => done(),
-      (error: unknown) => done(putError(error, "content")),
+      (error: unknown) => done(meaning?.(error) ?? (error instanceof Error ? error : new Error(String(error)))),
     );
   }
 
