@@ -4,6 +4,8 @@ import type { Metadata } from "@filemill/contract/files.ts";
 import { v7 as uuidv7 } from "uuid";
 import { Problem } from "../errors.ts";
 import type { ContentStore } from "../storage/content-store.ts";
+import { MAX_INLINE_BYTES, type StoredContent } from "../storage/stored-content.ts";
+import type { ContentPlace } from "../storage/write-content.ts";
 import { requireAllowedType, type AllowedTypes } from "./allowed-types.ts";
 import { compareDigests, type DigestClaims } from "./digest-fields.ts";
 import { detectMediaType, HEAD_BYTES } from "./media-type.ts";
@@ -49,7 +51,7 @@ export async function receiveFile(content: Readable, reception: Reception): Prom
   const { id = uuidv7(), epoch = 0 } = reception;
   await reception.reservation?.take({ bytes: 0, files: 1 });
   const meter = createMeter(reception);
-  const stored = await reception.contents.write(meter.measure(content), { ...reception, fileId: id, epoch });
+  const stored = await store(meter.measure(content), { ...reception, fileId: id, epoch });
   try {
     const { sizeBytes, sha256, head } = meter.result();
     const mediaType = await detectMediaType({ head, complete: sizeBytes <= head.length, name });
@@ -60,6 +62,23 @@ export async function receiveFile(content: Readable, reception: Reception): Prom
     await reception.contents.discard(stored);
     throw error;
   }
+}
+
+/** Small content is gathered here: what it would cost to cut it is more than to seal it. */
+async function store(content: AsyncGenerator<Buffer>, place: Reception & ContentPlace): Promise<StoredContent> {
+  const start: Buffer[] = [];
+  let bytes = 0;
+  while (bytes <= MAX_INLINE_BYTES) {
+    const { done, value } = await content.next();
+    if (done === true) return await place.contents.writeSmall(start.length === 1 && start[0] ? start[0] : Buffer.concat(start), place);
+    start.push(value);
+    bytes += value.length;
+  }
+  async function* whole(): AsyncGenerator<Buffer> {
+    yield* start;
+    yield* content;
+  }
+  return await place.contents.write(whole(), place);
 }
 
 /** The answer to more bytes than `maxBytes`; also for requests that are refused before their body. */
