@@ -1,7 +1,7 @@
 import type { WorkerResource } from "@filemill/contract/workers.ts";
 import type { Client } from "@filemill/sdk/client.ts";
 import { FilemillError } from "@filemill/sdk/error.ts";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply } from "fastify";
 import { MADE_BY } from "./average-job.ts";
 import { fieldError, readField } from "./read-order.ts";
 
@@ -14,12 +14,9 @@ export function workersRoutes(app: FastifyInstance, client: Client): void {
       const { was } = await client.admin.setWorkers(count);
       return { message: messageOf(count, was) };
     } catch (error) {
-      if (!(error instanceof FilemillError)) throw error;
-      const limit = error.issues.find(({ pointer }) => pointer === "/count");
-      if (limit) return reply.code(400).send({ errors: [fieldError("noOfWorkers", `noOfWorkers ${limit.message}`)] });
-      // Somebody else runs them, or the app's key is no operator's.
-      if (error.code === "conflict" || error.code === "forbidden") return reply.code(error.status).send({ error: error.detail });
-      throw error;
+      const limit = error instanceof FilemillError && error.issues.find(({ pointer }) => pointer === "/count");
+      if (!limit) return refused(reply, error);
+      return reply.code(400).send({ errors: [fieldError("noOfWorkers", `noOfWorkers ${limit.message}`)] });
     }
   });
 
@@ -33,9 +30,17 @@ export function workersRoutes(app: FastifyInstance, client: Client): void {
     const noOfBusyProcesses = there.filter(isBusy).length;
     return { noOfJobsInQueue, noOfTasksInQueue, noOfIdleProcesses: there.length - noOfBusyProcesses, noOfBusyProcesses };
   };
-  app.get("/workers", metrics);
-  app.get("/workers/metrics", metrics);
-  app.get("/queues/tasks", async () => ({ noOfTasks: await waitingTasks(client) }));
+  for (const path of ["/workers", "/workers/metrics"]) {
+    app.get(path, (_request, reply) => metrics().catch((error: unknown) => refused(reply, error)));
+  }
+  const tasks = async () => ({ noOfTasks: await waitingTasks(client) });
+  app.get("/queues/tasks", (_request, reply) => tasks().catch((error: unknown) => refused(reply, error)));
+}
+
+/** Somebody else runs the workers, or the app's key is no operator's: what the platform says of it helps. */
+function refused(reply: FastifyReply, error: unknown): FastifyReply {
+  if (!(error instanceof FilemillError) || (error.code !== "conflict" && error.code !== "forbidden")) throw error;
+  return reply.code(error.status).send({ error: error.detail });
 }
 
 function messageOf(count: number, was: number): string {
