@@ -19,7 +19,7 @@ interface Told {
   isActive: boolean;
 }
 
-const PAGE = 200;
+const PAGE = 100;
 
 /** Reads the records of this app's jobs, and of ended ones once. */
 export function followRuns(client: Client, figures: RunFigures): RunsFollowed {

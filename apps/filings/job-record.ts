@@ -96,7 +96,7 @@ function statusOf(job: JobSummary, run: TaskResource | undefined): FilingsStatus
   const ended = ENDED[job.status];
   if (ended !== undefined) return ended;
   if (run === undefined) return "pending";
-  return "items_done" in run && Number(run.items_done) > 0 ? "in_progress" : "processing";
+  return run.items_done > 0 ? "in_progress" : "processing";
 }
 
 /** Undefined where there is no such job of this app. */

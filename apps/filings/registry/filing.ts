@@ -18,18 +18,17 @@ export interface Filing {
 
 const FEWEST = 30;
 const MOST = 50;
-const SCANNED_SHARE = 0.15;
 
-/** All documents of a company, the same ones each time. */
-export function filingsOf(company: Company): Filing[] {
+/** All documents of a company, the same ones each time; so many of them, 0–1, are scanned. */
+export function filingsOf(company: Company, scannedShare: number): Filing[] {
   const count = chanceOf(`count ${company.cin}`).between(FEWEST, MOST);
-  return Array.from({ length: count }, (_unused, index) => filing(company, index + 1));
+  return Array.from({ length: count }, (_unused, index) => filing(company, index + 1, scannedShare));
 }
 
-function filing(company: Company, documentNumber: number): Filing {
+function filing(company: Company, documentNumber: number, scannedShare: number): Filing {
   const chance = chanceOf(`document ${company.cin} ${documentNumber}`);
   const documentType = chance.pick(DOCUMENT_TYPES);
-  const isScanned = chance.fraction() < SCANNED_SHARE;
+  const isScanned = chance.fraction() < scannedShare;
   const year = chance.between(Math.max(2005, Number(company.cin.slice(8, 12))), 2024);
   const name = `${documentType.toLowerCase().replaceAll(" ", "-")}-${year}-${String(documentNumber).padStart(2, "0")}.pdf`;
   return { documentNumber, documentType, fileName: name, isScanned, fields: fieldsOf(chance, { company, documentType, year }) };

@@ -31,7 +31,7 @@ export function createRegistry(settings: RegistrySettings): FastifyInstance {
   app.get<{ Params: { cin: string } }>("/companies/:cin", async ({ params: { cin } }, reply) => {
     if (!isCin(cin)) return unknown(reply, cin);
     const company = companyOf(cin);
-    const documents = filingsOf(company).map(({ documentNumber, documentType, fileName }): ListedDocument => ({
+    const documents = filingsOf(company, settings.scannedShare).map(({ documentNumber, documentType, fileName }): ListedDocument => ({
       ...{ documentNumber, documentType, fileName },
       path: `/companies/${cin}/documents/${documentNumber}`,
     }));
@@ -53,8 +53,8 @@ export function createRegistry(settings: RegistrySettings): FastifyInstance {
 }
 
 /** The document of that number, or, where that repeats, the one before it. */
-function served(cin: string, number: number, { seed, repeatShare }: RegistrySettings): Filing | undefined {
-  const filings = filingsOf(companyOf(cin));
+function served(cin: string, number: number, { seed, repeatShare, scannedShare }: RegistrySettings): Filing | undefined {
+  const filings = filingsOf(companyOf(cin), scannedShare);
   const isRepeated = number > 1 && chanceOf(`${seed} repeat ${cin} ${number}`).fraction() < repeatShare;
   return filings[isRepeated ? number - 2 : number - 1];
 }

@@ -15,13 +15,15 @@ export interface RegistrySettings {
   readonly failShare: number;
   /** Announces more bytes than it sends. */
   readonly lieShare: number;
+  /** Documents that are pictures of pages. */
+  readonly scannedShare: number;
   /** Documents that are served a second time, under the next number. */
   readonly repeatShare: number;
 }
 
 export const DEFAULT_PORT = 5002;
 
-/** REGISTRY_PORT, _SEED, _DELAY_MS, _SLOW_RATE, _SLOW_MS, _FAILURE_RATE, _LIE_RATE and _REPEAT_RATE. Throws AppError. */
+/** REGISTRY_PORT, _SEED, _DELAY_MS, _SLOW_RATE, _SLOW_MS, _FAILURE_RATE, _LIE_RATE, _SCAN_RATE and _REPEAT_RATE. Throws AppError. */
 export function registrySettings(environment: Environment): RegistrySettings {
   const number = (name: string, usual: number, most: number) => {
     const value = Number(environment[name] || usual);
@@ -36,6 +38,7 @@ export function registrySettings(environment: Environment): RegistrySettings {
     slowMs: number("REGISTRY_SLOW_MS", 5_000, 600_000),
     failShare: number("REGISTRY_FAILURE_RATE", 0.05, 1),
     lieShare: number("REGISTRY_LIE_RATE", 0, 1),
+    scannedShare: number("REGISTRY_SCAN_RATE", 0.15, 1),
     repeatShare: number("REGISTRY_REPEAT_RATE", 0, 1),
   };
 }
