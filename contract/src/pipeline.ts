@@ -34,6 +34,12 @@ export const Step = z.strictObject({
     .string()
     .regex(/^[a-z][a-z0-9-]{0,31}$/)
     .optional(),
+  weight: z
+    .int()
+    .min(1)
+    .max(64)
+    .optional()
+    .describe("How many places of a worker a task of this step takes; 1 unless told, all of a worker's where it has fewer."),
   batch: Batch.optional(),
   fan_in: z.int().min(2).max(1_000).optional(),
   cache: z.boolean().optional(),

@@ -23,6 +23,7 @@ interface FilledStep extends Omit<StepPlan, "feeds"> {
   readonly byWorker: boolean;
   readonly lane: string;
   readonly attempts: number;
+  readonly weight: number;
   readonly batch?: NonNullable<Step["batch"]>;
   readonly fanIn: number;
   readonly caching: StepCaching;
@@ -78,6 +79,7 @@ function fillStep(from: {
     kind: processor.kind,
     lane: step.lane ?? DEFAULT_LANE,
     attempts: step.attempts ?? DEFAULT_ATTEMPTS,
+    weight: step.weight ?? 1,
     ...(step.batch && { batch: step.batch }),
     fanIn: step.fan_in ?? DEFAULT_FAN_IN,
     caching: stepCaching(step, processor, parsed.success ? parsed.data : undefined),
@@ -108,6 +110,7 @@ function stagesOf(groups: readonly StageGroup<FilledStep>[]): StagePlan[] {
       kind: first.kind,
       lane: first.lane,
       attempts: first.attempts,
+      ...weightOf(group.steps),
       ...(first.batch && { batch: first.batch }),
       ...(first.kind === "tree" && { fanIn: first.fanIn }),
       steps: group.steps.map((step) => stepPlan(step, groups)),
@@ -123,8 +126,23 @@ function stagesOf(groups: readonly StageGroup<FilledStep>[]): StagePlan[] {
 }
 
 function stepPlan(step: FilledStep, groups: readonly StageGroup<FilledStep>[]): StepPlan {
-  const { kind: _kind, lane: _lane, attempts: _attempts, batch: _batch, fanIn: _fanIn, caching: _caching, byWorker: _by, ...rest } = step;
+  const {
+    kind: _kind,
+    lane: _lane,
+    attempts: _attempts,
+    weight: _weight,
+    batch: _batch,
+    fanIn: _fanIn,
+    caching: _caching,
+    byWorker: _by,
+    ...rest
+  } = step;
   return { ...rest, feeds: groups.flatMap((group, no) => (group.sources.includes(step.name) ? [no] : [])) };
+}
+
+function weightOf(steps: readonly FilledStep[]): Pick<StagePlan, "weight"> {
+  const weight = Math.max(...steps.map((step) => step.weight));
+  return weight === 1 ? {} : { weight };
 }
 
 function leavesOf(needsOf: ReadonlyMap<string, readonly string[]>): string[] {

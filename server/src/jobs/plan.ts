@@ -24,6 +24,8 @@ export interface StagePlan {
   readonly generates?: number;
   readonly lane: string;
   readonly attempts: number;
+  /** Places of a worker that a task takes: what the heaviest of its steps asks for. Left out: 1. */
+  readonly weight?: number;
   readonly batch?: Batch;
   /** tree only. */
   readonly fanIn?: number;

@@ -33,24 +33,24 @@ async function insertChunk(transaction: Transaction, tasks: readonly NewTask[], 
         ${column((task) => task.tree?.level ?? null)}::smallint[], ${column((task) => task.tree?.node ?? null)}::bigint[],
         ${column((task) => task.tree?.root ?? null)}::boolean[],
         ${column((task) => task.state?.type ?? "ready")}::text[], ${column((task) => failureOf(task)?.attempts ?? 0)}::smallint[],
-        ${column((task) => errorOf(task))}::jsonb[], ${column((task) => task.itemsDone ?? 0)}::int[],
+        ${column((task) => errorOf(task))}::jsonb[], ${column((task) => task.itemsDone ?? 0)}::int[], ${column((task) => task.weight ?? 1)}::smallint[],
         ${entries((entry) => entry.ordinal)}::text[], ${entries((entry) => entry.parent)}::text[],
         ${entries((entry) => entry.fileId)}::text[], ${entries((entry) => `"${entry.from}"`)}::text[]
-      ) AS given(id, tenant_id, job_id, stage, kind, lane, rank, max_attempts, tree_level, tree_node, tree_root, state, attempts, error, items_done,
+      ) AS given(id, tenant_id, job_id, stage, kind, lane, rank, max_attempts, tree_level, tree_node, tree_root, state, attempts, error, items_done, weight,
         ordinals, parents, files, from_steps)
     ), inputs AS (
       INSERT INTO task_inputs (task_id, tenant_id, job_id, ordinals, parents, files, from_steps, reduce)
       SELECT id, tenant_id, job_id, ordinals::int[], parents::int[], files::uuid[], from_steps::text[], kind IN ('tree', 'gather') FROM given
     )
     INSERT INTO tasks (id, tenant_id, job_id, stage, kind, lane, status, rank, items, item_from, item_to, tree_level, tree_node, tree_root,
-      attempts, max_attempts, backing_off, run_at, finished_at, error, items_done, epoch)
+      attempts, max_attempts, backing_off, run_at, finished_at, error, items_done, weight, epoch)
     SELECT id, tenant_id, job_id, stage, kind, lane, CASE WHEN state IN ('dead', 'waiting') THEN state ELSE 'ready' END, rank,
       CASE kind WHEN 'map' THEN cardinality(ordinals::int[]) ELSE 0 END,
       CASE kind WHEN 'map' THEN (SELECT min(ordinal) FROM unnest(ordinals::int[]) ordinal) ELSE -1 END,
       CASE kind WHEN 'map' THEN (SELECT max(ordinal) FROM unnest(ordinals::int[]) ordinal) ELSE -1 END,
       tree_level, tree_node, tree_root, attempts, max_attempts, state = 'backing_off',
       CASE state WHEN 'backing_off' THEN now() + ${backoff(sql`attempts`)} ELSE now() END,
-      CASE state WHEN 'dead' THEN now() END, error, items_done,
+      CASE state WHEN 'dead' THEN now() END, error, items_done, weight,
       -- What had begun elsewhere counts as begun (the index tasks_begun).
       CASE WHEN items_done > 0 THEN 1 ELSE 0 END
     FROM given`);

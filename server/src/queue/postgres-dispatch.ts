@@ -5,6 +5,7 @@ import { claim } from "./claim.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { FIRST_CURSOR, type Cursor } from "./ring.ts";
 import type { ClaimedTask } from "./task.ts";
+import { weigh } from "./weigh.ts";
 
 export const READY_CHANNEL = "filemill_ready";
 
@@ -17,6 +18,8 @@ export interface PostgresDispatchOptions {
   readonly notifier: Notifier;
   readonly workerId: string;
   readonly lanes: readonly string[];
+  /** Places of the worker. */
+  readonly slots?: number;
   readonly notify: boolean;
   /** Told of every take: how long it was and how many tasks it gave. */
   readonly onClaim?: (milliseconds: number, tasks: number) => void;
@@ -63,11 +66,13 @@ export function openPostgresDispatch(options: PostgresDispatchOptions): Dispatch
       const started = performance.now();
       const tasks: ClaimedTask[] = [];
       turn = (turn + 1) % lanes.length;
-      for (let offset = 0; offset < lanes.length && tasks.length < want; offset++) {
+      for (let offset = 0; offset < lanes.length && weigh(tasks, options.slots) < want; offset++) {
         const lane = lanes[(turn + offset) % lanes.length] ?? "";
         const cursor = cursors.get(lane) ?? FIRST_CURSOR;
         try {
-          const taken = await database.asSystem((transaction) => claim(transaction, { workerId, lane, cursor, want: want - tasks.length }));
+          const taken = await database.asSystem((transaction) =>
+            claim(transaction, { workerId, lane, cursor, want: want - weigh(tasks, options.slots), slots: options.slots }),
+          );
           cursors.set(lane, taken.cursor);
           tasks.push(...taken.tasks);
         } catch (error) {

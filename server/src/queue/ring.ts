@@ -108,6 +108,8 @@ interface Round {
   readonly tasks: readonly ClaimedTask[];
   readonly want: number;
   readonly cursor: Cursor;
+  /** The tenant at whose next task the claim stopped, because it was too heavy for what was left. */
+  readonly cutAt?: string | undefined;
 }
 
 /**
@@ -115,7 +117,7 @@ interface Round {
  * its cap. Shares add up to more than `want`, so that it can run out inside a turn; those it did not reach come first the
  * next time.
  */
-export function turnAfter({ ring, shares, tasks, want, cursor }: Round): Cursor {
+export function turnAfter({ ring, shares, tasks, want, cursor, cutAt }: Round): Cursor {
   const shareOf = new Map(shares.map((share) => [share.tenantId, share]));
   const takenOf = new Map<string, number>();
   for (const task of tasks) takenOf.set(task.tenantId, (takenOf.get(task.tenantId) ?? 0) + 1);
@@ -126,7 +128,8 @@ export function turnAfter({ ring, shares, tasks, want, cursor }: Round): Cursor 
     const taken = takenOf.get(tenantId) ?? 0;
     const share = shareOf.get(tenantId);
     left -= taken;
-    if (left === 0 && share && taken < share.tasks) {
+    const hasStopped = left === 0 || tenantId === cutAt;
+    if (hasStopped && share && taken < share.tasks) {
       const before = place === 0 && cursor.turn?.tenantId === tenantId ? cursor.turn.taken : 0;
       return taken === 0 ? { after } : { after, turn: { tenantId, taken: before + taken } };
     }

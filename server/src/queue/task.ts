@@ -19,6 +19,8 @@ export interface NewTask {
   readonly lane: string;
   readonly priority: number;
   readonly maxAttempts: number;
+  /** Places of a worker that it takes; 1 unless told. */
+  readonly weight?: number | undefined;
   readonly entries: readonly Entry[];
   readonly tree?: TreePlace;
   /** Of its items, those that were done and shown in the batch that they come from; 0 unless told. */
@@ -63,6 +65,7 @@ export interface ClaimedTask {
   /** How often it was handed back because infrastructure was away; drains do not count. */
   readonly handbacks: number;
   readonly maxAttempts: number;
+  readonly weight: number;
   readonly tree: TreePlace | undefined;
   readonly entries: readonly Entry[];
   /** Ready → claimed, ms by the database's clock. */

@@ -14,6 +14,7 @@ import { openPostgresDispatch, type PostgresDispatchOptions } from "../queue/pos
 import { release } from "../queue/release.ts";
 import { releaseStrays } from "../queue/strays.ts";
 import type { ClaimedTask } from "../queue/task.ts";
+import { weigh } from "../queue/weigh.ts";
 import { EVENTS_CHANNEL } from "../record/events.ts";
 import type { ContentStore } from "../storage/content-store.ts";
 import { openQuotas } from "../tenants/quotas.ts";
@@ -85,6 +86,7 @@ export interface Worker {
 
 interface RunningTask {
   readonly lease: Lease;
+  readonly weight: number;
   readonly giveUp: AbortController;
   readonly ended: Promise<void>;
   /** Has a host begun with it? */
@@ -111,7 +113,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   await failpoint("worker-after-register");
   const warn = (what: string) => (error: unknown) => log.warn({ err: error }, what);
   const notifier = openNotifier(database, { enabled: options.notify, onError: warn("a notification could not be sent") });
-  const dispatch = openDispatch({ database, notifier, workerId: id, lanes, notify: options.notify });
+  const dispatch = openDispatch({ database, notifier, workerId: id, lanes, slots, notify: options.notify });
   const leases = openLeases({ database, workerId: id, onError: warn("leases could not be renewed or checked") });
   const progress = openProgress({ database, workerId: id, onError: warn("the progress of tasks could not be told") });
   const plans = openPlans(database);
@@ -178,7 +180,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       running.delete(key);
       placeFreed.resolve();
     });
-    running.set(key, { lease, giveUp, ended, isStarted: false, isUnhappy: false });
+    running.set(key, { lease, weight: task.weight, giveUp, ended, isStarted: false, isUnhappy: false });
   }
 
   /** Tries while the database is away and we are not told to go; the fence makes a late call harmless. */
@@ -200,7 +202,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   }
 
   async function claimOnce(): Promise<void> {
-    const want = places() - running.size;
+    const want = places() - weigh([...running.values()], slots);
     if (want <= 0) {
       placeFreed = Promise.withResolvers<void>();
       await placeFreed.promise;

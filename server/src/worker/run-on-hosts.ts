@@ -46,6 +46,7 @@ async function runSteps(services: HostServices, work: TaskOnHosts, signal: Abort
   return await services.hosts.run(task.tenantId, stageRun(services.catalogue, work), {
     limits: { memoryBytes: memoryOf(services.catalogue, stage), wallMs: wallOf(stage, prepared.entries.length) },
     signal,
+    weight: task.weight,
     onBegun: services.onStarted,
     onEntries: services.onItems,
   });

@@ -103,8 +103,8 @@ function alone(task: ClaimedTask, entry: Entry, error: TaskError, dead: boolean)
 }
 
 function sibling(task: ClaimedTask): Omit<NewTask, "entries"> {
-  const { tenantId, jobId, stage, kind, lane, priority, maxAttempts } = task;
-  return { tenantId, jobId, stage, kind, lane, priority, maxAttempts };
+  const { tenantId, jobId, stage, kind, lane, priority, maxAttempts, weight } = task;
+  return { tenantId, jobId, stage, kind, lane, priority, maxAttempts, weight };
 }
 
 /** bad_input fails the same way again; a task lost too often only comes here to die; the others have attempts. */

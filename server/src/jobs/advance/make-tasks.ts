@@ -60,6 +60,7 @@ export function taskOf(advance: JobAdvance, stage: StagePlan): Omit<NewTask, "en
     lane: stage.lane,
     priority: advance.priority,
     maxAttempts: stage.attempts,
+    weight: stage.weight,
   };
 }
 

@@ -183,11 +183,11 @@ export async function openHostPool(options: HostPoolOptions): Promise<HostPool> 
     async run(tenantId, run, task) {
       if (isClosed) throw new Error("The pool of step hosts is closed.");
       refuseStrangers(run);
-      if (!(await slots.take(task.signal))) return { type: "cancelled" };
+      if (!(await slots.take(task.signal, task.weight))) return { type: "cancelled" };
       try {
         return isClosed ? { type: "cancelled" } : await runInSlot(tenantId, run, task);
       } finally {
-        slots.free();
+        slots.free(task.weight);
       }
     },
     hosts: () => hosts.map(({ process, tenantId, isBusy }) => ({ pid: process.pid, tenantId, isBusy })),

@@ -14,6 +14,8 @@ export interface TaskLimits {
 export interface TaskOptions {
   readonly limits: TaskLimits;
   readonly signal: AbortSignal;
+  /** Slots that the task takes; 1 unless told. */
+  readonly weight?: number;
   /** Called once, when the first call of a step has begun. */
   readonly onBegun?: (() => void) | undefined;
   /** map: called while it runs, with the number of entries that are done, when that has changed. */
