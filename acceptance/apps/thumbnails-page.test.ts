@@ -36,6 +36,8 @@ test("a person chooses photos, sees their thumbnails, and learns why another fil
   // It was taken with the camera turned: on its side it would be wider than high.
   expect(size).toEqual({ width: 313, height: 500 });
   await page.getByText("313 × 500").waitFor();
+  await page.reload();
+  await page.getByText("313 × 500").waitFor();
   expect(watched.troubles()).toEqual([]);
 
   const broken = { name: "broken.jpg", mimeType: "image/jpeg", buffer: Buffer.from("no photo") };

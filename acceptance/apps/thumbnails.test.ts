@@ -73,6 +73,7 @@ describe("the four classic cases", () => {
     ["a text", form("file", "a.txt"), 415, "Files other than jpg,jpeg and png are not allowed"],
     ["no ending", form("file", "png"), 415, "Files other than jpg,jpeg and png are not allowed"],
     ["a double ending", form("file", "a.png.exe"), 415, "Files other than jpg,jpeg and png are not allowed"],
+    ["too long a name", form("file", `${"n".repeat(300)}.png`), 400, "The file's name is longer than 255 bytes of UTF-8; choose another."],
     ["a gif", form("file", "a.gif"), 415, "Files other than jpg,jpeg and png are not allowed"],
   ];
   test.each(FORMS)("%s: refused", async (_what, body, status, result) => {

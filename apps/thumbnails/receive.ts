@@ -56,6 +56,8 @@ async function receive(client: Client, read: () => Promise<ImagePart | undefined
     if (!(error instanceof FilemillError)) throw error;
     if (error.code === "type_not_allowed") return NOT_AN_IMAGE;
     if (error.code === "file_too_large") throw new FormError(413, error.detail, { cause: error });
+    // A name that can't be kept; nothing else in this request is the client's.
+    if (error.code === "validation_failed") throw new FormError(400, error.detail, { cause: error });
     console.error(`thumbnails: an image could not be queued: ${error.detail}`);
     return NOT_QUEUED;
   }

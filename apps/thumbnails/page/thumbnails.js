@@ -1,5 +1,6 @@
 import { findElement } from "../../page/find-element.js";
 import { createCard } from "./card.js";
+import { remember, remembered } from "./remember.js";
 import { sendPhoto } from "./send-photo.js";
 
 /** Uploads at once: enough to fill a line, few enough that the first photos are done soon. */
@@ -30,6 +31,13 @@ form.addEventListener("drop", (event) => {
   form.classList.remove("over");
   take(event.dataTransfer?.files ?? null);
 });
+
+for (const { fileId, name } of remembered()) {
+  const card = createCard(name);
+  results.prepend(card.element);
+  card.waiting();
+  void watch(fileId, card);
+}
 
 /** @param {FileList | null} photos */
 function take(photos) {
@@ -62,6 +70,7 @@ function startNext() {
 async function follow(photo, card) {
   try {
     const fileId = await sendPhoto(photo, (fraction) => card.sending(fraction));
+    remember({ fileId, name: photo.name });
     card.waiting();
     void watch(fileId, card);
   } catch (error) {
@@ -81,7 +90,8 @@ async function watch(fileId, card) {
       said.textContent = `The thumbnail of ${card.name} is ready.`;
       return;
     }
-    if (stage === "FAILED STAGE" || stage === "ID NOT FOUND !!") {
+    if (stage === "ID NOT FOUND !!") return tellFailure(card, "It is no longer kept.");
+    if (stage === "FAILED STAGE") {
       tellFailure(card, (await reasonOf(fileId)) ?? "No thumbnail could be made of this file.");
       return;
     }
