@@ -4,10 +4,11 @@ import { Readable } from "node:stream";
 import pg from "pg";
 import pino from "pino";
 import { v7 as uuidv7 } from "uuid";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { cloneDatabase, type ClonedDatabase } from "../../test/database.ts";
-import { openEngine } from "../../test/engine/engine.ts";
-import { openPlatform, type Platform } from "../../test/engine/platform.ts";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { ClonedDatabase } from "../../test/database.ts";
+import type { Engine } from "../../test/engine/engine.ts";
+import type { Platform } from "../../test/engine/platform.ts";
+import { openWorkingPlatform } from "../../test/engine/working-platform.ts";
 import { sql } from "../db/sql.ts";
 import { installFailpoint } from "../failpoint.ts";
 import { cancelJob } from "../jobs/cancel.ts";
@@ -22,19 +23,16 @@ const HOUR_MS = 3_600_000;
 const LARGE = "x".repeat(40_000);
 
 let clone: ClonedDatabase;
+let engine: Engine;
 let platform: Platform;
 let tenantId: string;
 beforeAll(async () => {
-  clone = await cloneDatabase();
-  platform = await openPlatform(clone.database);
-  await platform.worker();
-});
-afterAll(async () => {
-  await platform.close();
-  await clone.close();
+  const opened = await openWorkingPlatform();
+  ({ clone, engine, platform } = opened);
+  return opened.close;
 });
 beforeEach(async () => {
-  tenantId = await openEngine(clone.database).tenant();
+  tenantId = await engine.tenant();
 });
 
 const collect = (graceMs = HOUR_MS) =>
@@ -165,7 +163,7 @@ describe("objects without a row", () => {
   test("and everybody's live files survive ten rounds at once, over more than one batch", async () => {
     const others = await Promise.all(
       Array.from({ length: 3 }, async (_unused, index) => {
-        const other = await openEngine(clone.database).tenant();
+        const other = await engine.tenant();
         return { other, id: await platform.put(other, `live-${index}`, LARGE) };
       }),
     );

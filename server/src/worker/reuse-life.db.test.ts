@@ -1,6 +1,5 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { PipelineDocument } from "@filemill/contract/pipeline.ts";
-import { cached, openCountingPlatform, type CountingPlatform } from "../../test/engine/counting-platform.ts";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { openCountingPlatform, runsOf, STATS, type CountingPlatform } from "../../test/engine/counting-platform.ts";
 import type { Engine } from "../../test/engine/engine.ts";
 import type { Platform } from "../../test/engine/platform.ts";
 import { sql } from "../db/sql.ts";
@@ -15,17 +14,13 @@ let tenantId: string;
 beforeAll(async () => {
   counting = await openCountingPlatform();
   ({ engine, platform } = counting);
+  return counting.close;
 });
-afterAll(() => counting.close());
 beforeEach(async () => {
   tenantId = await engine.tenant();
 });
 
-const put = (...contents: string[]) => counting.put(tenantId, ...contents);
-const run = (document: PipelineDocument, files: readonly string[], tenant = tenantId) => counting.run(tenant, document, files);
-const rowsOf = (jobId: string) => counting.rowsOf(jobId);
-
-const STATS = cached({ steps: { stats: { use: "text.stats" } } });
+const { put, run, rowsOf } = runsOf(() => ({ counting, tenantId }));
 
 describe("each file has a life of its own", () => {
   test("deleting the first result, with its job, leaves the second; and the other way round", async () => {

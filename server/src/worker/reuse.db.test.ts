@@ -1,9 +1,9 @@
 import { readdir, readFile, rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { PipelineDocument } from "@filemill/contract/pipeline.ts";
-import { cached, openCountingPlatform, SECRETS, type CountingPlatform } from "../../test/engine/counting-platform.ts";
+import { cached, openCountingPlatform, runsOf, SECRETS, STATS, type CountingPlatform } from "../../test/engine/counting-platform.ts";
 import type { Engine } from "../../test/engine/engine.ts";
 import type { Platform } from "../../test/engine/platform.ts";
 import { sql } from "../db/sql.ts";
@@ -18,17 +18,13 @@ let tenantId: string;
 beforeAll(async () => {
   counting = await openCountingPlatform();
   ({ engine, platform } = counting);
+  return counting.close;
 });
-afterAll(() => counting.close());
 beforeEach(async () => {
   tenantId = await engine.tenant();
 });
 
-const put = (...contents: string[]) => counting.put(tenantId, ...contents);
-const run = (document: PipelineDocument, files: readonly string[], tenant = tenantId) => counting.run(tenant, document, files);
-const rowsOf = (jobId: string) => counting.rowsOf(jobId);
-
-const STATS = cached({ steps: { stats: { use: "text.stats" } } });
+const { put, run, rowsOf } = runsOf(() => ({ counting, tenantId }));
 
 describe("the second run does no host's work, and gives the same", () => {
   test.each<[string, string, PipelineDocument]>([

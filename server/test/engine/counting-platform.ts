@@ -37,6 +37,17 @@ export function cached(document: PipelineDocument): PipelineDocument {
   return { ...document, steps: Object.fromEntries(steps) };
 }
 
+export const STATS = cached({ steps: { stats: { use: "text.stats" } } });
+
+/** As the platform and the tenant that a test file has once its tests run. */
+export function runsOf(given: () => { readonly counting: CountingPlatform; readonly tenantId: string }) {
+  return {
+    put: (...contents: string[]) => given().counting.put(given().tenantId, ...contents),
+    run: (document: PipelineDocument, files: readonly string[], tenant = given().tenantId) => given().counting.run(tenant, document, files),
+    rowsOf: (jobId: string) => given().counting.rowsOf(jobId),
+  };
+}
+
 export async function openCountingPlatform(): Promise<CountingPlatform> {
   const clone = await cloneDatabase();
   const engine = openEngine(clone.database);
