@@ -11,6 +11,8 @@ let engine: Engine;
 let platform: Platform;
 let web: WebServer;
 let tenantId: string;
+/** Answers that were not waited for. */
+let hangups = 0;
 /** Paths that fail for so many requests to come. */
 const failing = new Map<string, number>();
 beforeAll(async () => {
@@ -24,6 +26,10 @@ beforeAll(async () => {
     failing.set(path, left - 1);
     if (left > 0) return response.writeHead(503).end();
     if (path.startsWith("/missing")) return response.writeHead(404).end();
+    if (path === "/slow") {
+      response.once("close", () => (hangups += 1));
+      return response.writeHead(200).write("begun");
+    }
     if (path.startsWith("/image")) return response.end(Buffer.from("\x89PNG\r\n\x1a\n", "latin1"));
     return response.end(`text of ${path}\n`);
   });
@@ -132,4 +138,15 @@ test("inputs that `when` does not take pass by; a sibling of the step gets the d
     ["shown", 0],
   ]);
   expect(JSON.parse(made[0]?.text ?? "")).toMatchObject({ name: "doc.json" });
+});
+
+test("a worker that drains in the middle of a fetch hands its task back, which costs nothing, and leaves the server", async () => {
+  const slow = await platform.worker({ lanes: ["slow"] });
+  const files = [await platform.put(tenantId, "doc.json", document("/slow"))];
+  const jobId = await platform.submit(tenantId, { steps: { fetched: { use: "http.fetch", lane: "slow" } } }, files);
+  await expect.poll(() => web.asked.length, { timeout: 10_000 }).toBe(1);
+  await slow.drain(10_000);
+  const tasks = await engine.rows(sql`SELECT status, attempts, losses FROM tasks WHERE job_id = ${jobId}::uuid`);
+  expect(tasks).toEqual([{ status: "ready", attempts: 0, losses: 0 }]);
+  await expect.poll(() => hangups).toBe(1);
 });
