@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "@filemill/sdk/local-platform.ts";
@@ -22,10 +22,12 @@ let client: FilingsClient;
 let workerMetrics: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "filemill-filings-"));
+  // Started by root, PostgreSQL runs as another user, who has to get through this folder.
+  await chmod(folder, 0o711);
   const port = await freePort();
   workerMetrics = `http://127.0.0.1:${port}/metrics`;
   app = await startApp("filings", {
-    FILEMILL_DATA_DIR: folder,
+    FILEMILL_DATA_DIR: join(folder, "data"),
     WORKER_METRICS_PORT: String(port),
     REGISTRY_PORT: String(await freePort()),
     REGISTRY_DELAY_MS: "20",
@@ -37,7 +39,7 @@ beforeAll(async () => {
   client = filingsClient(app.url);
 }, 180_000);
 afterAll(async () => {
-  expect(await app?.stop(), app?.log()).toBe(0);
+  expect(await app.stop(), app.log()).toBe(0);
   await rm(folder, { recursive: true, force: true });
 }, 60_000);
 
