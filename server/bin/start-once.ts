@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Logger } from "pino";
 import { encodeId } from "@filemill/contract/ids.ts";
 import { readConfig, requireDatabaseUrl } from "../src/config.ts";
 import { openDatabase, type Database } from "../src/db/database.ts";
@@ -8,7 +9,6 @@ import type { JobClaim } from "../src/queue/claim-job.ts";
 import { dropHold } from "../src/queue/job-hold.ts";
 import { release } from "../src/queue/release.ts";
 import type { Shutdown } from "../src/shutdown.ts";
-import { openLog } from "../src/telemetry/log.ts";
 import { keepClaimed } from "../src/worker/keep-claimed.ts";
 import { jobToTake, UsageError, type JobToTake } from "./job-to-take.ts";
 import { runProcess } from "./run-process.ts";
@@ -40,13 +40,13 @@ function wantedJob(): JobToTake | undefined {
 
 async function run(job: JobToTake, shutdown: Shutdown): Promise<"done"> {
   const config = readConfig(process.env);
-  const log = openLog({ level: config.telemetry.logLevel, process: "worker" });
+  let log: Logger | undefined;
   if (config.failpoints !== undefined) installFailpoint(config.failpoints);
   const database = openDatabase({
     url: requireDatabaseUrl(config),
     applicationName: "filemill-worker",
     maxConnections: CONNECTIONS,
-    onIdleError: (err) => log.warn({ err }, "an idle connection to the database was lost"),
+    onIdleError: (err) => log?.warn({ err }, "an idle connection to the database was lost"),
   });
   shutdown.add("the database pool", () => database.close());
   await requireMigrated(database);
@@ -65,7 +65,8 @@ async function run(job: JobToTake, shutdown: Shutdown): Promise<"done"> {
     stopKeeping();
     if (!works) await giveBack(database, { claim, workerId });
   });
-  const { workOnce } = await import("./work-once.ts");
+  const [{ openLog }, { workOnce }] = await Promise.all([import("../src/telemetry/log.ts"), import("./work-once.ts")]);
+  log = openLog({ level: config.telemetry.logLevel, process: "worker" });
   await workOnce({
     ...{ config, database, log, shutdown, claim, workerId, graceMs: GRACE_MS },
     onWorks() {

@@ -7,7 +7,7 @@ import { openReader, type Environment, type Reader } from "./config-reader.ts";
 import { readSources, type SourcesConfig } from "./config-sources.ts";
 import { ConfigError } from "./errors.ts";
 import { azureFromEnvironment, parseStoreUrls, type StoreConfig } from "./store-urls.ts";
-import { LOG_LEVELS, type LogLevel } from "./telemetry/log.ts";
+import { LOG_LEVELS, type LogLevel } from "./telemetry/log-levels.ts";
 
 /** Everything that can be set, in the groups that its users need. Read once at start; nothing else looks at the environment. */
 export interface Config {

@@ -74,7 +74,9 @@ async function openPlace(cluster: BenchCluster, dataFolder: string): Promise<Pla
 }
 
 function variablesOf({ url, dataFolder }: Place): Record<string, string> {
-  return { FILEMILL_DATABASE_URL: url, FILEMILL_DATA_DIR: dataFolder, FILEMILL_LANES: LANE, FILEMILL_LOG_LEVEL: "silent" };
+  // As the command line, or a container's image, says it.
+  const compiled = { NODE_COMPILE_CACHE: join(dataFolder, "compile-cache") };
+  return { FILEMILL_DATABASE_URL: url, FILEMILL_DATA_DIR: dataFolder, FILEMILL_LANES: LANE, FILEMILL_LOG_LEVEL: "silent", ...compiled };
 }
 
 function environment(): Record<string, string> {

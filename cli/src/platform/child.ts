@@ -1,6 +1,8 @@
 import { spawn, type ChildProcess } from "node:child_process";
+import { existsSync } from "node:fs";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { compileCacheFolder, dataFolder } from "@filemill/contract/data-folder.ts";
 
 export type Program = "all" | "worker" | "worker-once" | "claim";
 
@@ -16,10 +18,19 @@ export function startProgram(starting: {
   output: "inherit" | number;
 }): ChildProcess {
   return spawn(process.execPath, [programPath(starting.program), ...(starting.words ?? [])], {
-    env: { ...starting.environment },
+    env: { ...compiledBefore(starting.environment), ...starting.environment },
     stdio: ["ignore", starting.output, starting.output],
     detached: process.platform !== "win32",
   });
+}
+
+/**
+ * Said in its environment, the place of compiled code is known before the very first module is loaded: that a program finds
+ * itself what to keep has cost it a third of its time until then, for Node's stripper of types alone.
+ */
+function compiledBefore(environment: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const folder = dataFolder(environment);
+  return existsSync(folder) ? { NODE_COMPILE_CACHE: compileCacheFolder(folder) } : {};
 }
 
 /** Resolves with the exit code once the program has ended; 1 when a signal ended it. Rejects when it can't be started. */
