@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { z } from "zod";
 import { derivedName } from "./derived-name.ts";
 import { readExif } from "./image/read-exif.ts";
-import { IMAGE_TYPES, openImage } from "./image/open-image.ts";
+import { openImage, READABLE_TYPES } from "./image/open-image.ts";
 import { declareProcessor } from "./processor.ts";
 
 export const imageMetadata = declareProcessor({
@@ -12,7 +12,7 @@ export const imageMetadata = declareProcessor({
   description: "Reads size, format, orientation, colour and EXIF fields of an image into JSON, without decoding its pixels.",
   kind: "map",
   emits: "one",
-  accepts: IMAGE_TYPES,
+  accepts: READABLE_TYPES,
   produces: ["application/json"],
   params: z.strictObject({}),
   limits: { memoryBytes: 512 * 2 ** 20, wallMs: 30_000, outputBytes: 16 * 2 ** 20, outputFiles: 1 },

@@ -54,6 +54,12 @@ describe("sizes", () => {
 });
 
 describe("formats", () => {
+  test("of an animated PNG, which has a type of its own, the first frame is taken", async () => {
+    const content = await gradient(40, 20).png().toBuffer();
+    const animated = { name: "moving.png", mediaType: "image/apng", content };
+    expect(await resize(animated, { width: 10 })).toMatchObject({ mediaType: "image/png", header: { width: 10, height: 5 } });
+  });
+
   test.each([
     ["jpeg", "photo.jpg", "jpeg"],
     ["png", "photo.png", "png"],

@@ -1,7 +1,15 @@
 import type { Sharp } from "sharp";
 import { z } from "zod";
 import { derivedName } from "./derived-name.ts";
-import { DEFAULT_MAX_PIXELS, IMAGE_TYPES, openImage, tooManyPixels, unreadable, type ImageFormat } from "./image/open-image.ts";
+import {
+  DEFAULT_MAX_PIXELS,
+  IMAGE_TYPES,
+  openImage,
+  READABLE_TYPES,
+  tooManyPixels,
+  unreadable,
+  type ImageFormat,
+} from "./image/open-image.ts";
 import { FITS, outputSize } from "./image/output-size.ts";
 import { BadInput, declareProcessor } from "./processor.ts";
 
@@ -44,7 +52,7 @@ export const imageResize = declareProcessor({
     "Makes images smaller or larger and converts them. The orientation of the camera is applied; EXIF, GPS and all other metadata are removed. Of an animation, the first frame is taken.",
   kind: "map",
   emits: "one",
-  accepts: IMAGE_TYPES,
+  accepts: READABLE_TYPES,
   produces: IMAGE_TYPES,
   params,
   limits: { memoryBytes: 1.5 * 2 ** 30, wallMs: 120_000, outputBytes: 256 * 2 ** 20, outputFiles: 1 },

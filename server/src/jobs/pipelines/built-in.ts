@@ -55,7 +55,7 @@ export const BUILT_IN_PIPELINES: readonly BuiltInPipeline[] = [
     name: "thumbnail-500",
     description: "A JPEG within 500 by 500 pixels of every JPEG or PNG: upright, on white, never enlarged.",
     steps: {
-      checked: { use: "file.validate", with: { accept: ["image/jpeg", "image/png"] } },
+      checked: { use: "file.validate", with: { accept: ["image/jpeg", "image/png", "image/apng"] } },
       thumbnail: { use: "image.resize", needs: ["checked"], with: { width: 500, height: 500, fit: "inside", format: "jpeg" } },
     },
     outputs: ["thumbnail"],

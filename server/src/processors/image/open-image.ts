@@ -13,6 +13,12 @@ export type ImageFormat = (typeof IMAGE_FORMATS)[number];
 
 export const IMAGE_TYPES = IMAGE_FORMATS.map((format) => `image/${format}`);
 
+/** An animated PNG has a type of its own, and is a PNG to whoever takes its first frame. */
+const OTHER_NAMES: Readonly<Record<string, ImageFormat>> = { "image/apng": "png" };
+
+/** What can be read, beyond what can be written. */
+export const READABLE_TYPES = [...IMAGE_TYPES, ...Object.keys(OTHER_NAMES)];
+
 /** sharp's own default lets a 256-megapixel PNG of 31 KB through, which is 1 GB of pixels; 50 Mpx are 200 MB. */
 export const DEFAULT_MAX_PIXELS = 50_000_000;
 
@@ -36,7 +42,7 @@ export async function openImage(input: InputFile, maxPixels: number, page = 0): 
   if (format === undefined) {
     throw new BadInput("type_mismatch", `"${input.name}" is ${header.format}; taken are ${IMAGE_FORMATS.join(", ")}.`);
   }
-  const declared = input.mediaType.slice("image/".length);
+  const declared = OTHER_NAMES[input.mediaType] ?? input.mediaType.slice("image/".length);
   if (declared !== format) {
     throw new BadInput("type_mismatch", `"${input.name}" is ${format} inside, not ${input.mediaType}.`);
   }
