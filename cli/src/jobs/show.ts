@@ -39,6 +39,7 @@ function openOf({ jobs }: NonNullable<JobResource["after"]>): string[] {
 }
 
 function sourceLine({ kind, status, listed, collected, unchanged, collected_bytes: bytes }: SourceProgress): string {
+  if (kind === "generate") return `${kind}, ${status}: ${listed} generated`;
   return `${kind}, ${status}: ${listed} listed, ${collected} collected (${size(bytes)}), ${unchanged} unchanged`;
 }
 

@@ -20,7 +20,8 @@ async function collectFiles(context: Context, options: SourceOptions & JsonOptio
   const client = await clientOf(context);
   const { signal } = context;
   const source = await sourceOf(options, { client, signal });
-  if (source === undefined) throw new CliError("Name a place: --from-urls, --from-s3, --from-azure or --from-folder.", EXIT.usage);
+  if (source === undefined || source.kind === "generate")
+    throw new CliError("Name a place: --from-urls, --from-s3, --from-azure or --from-folder.", EXIT.usage);
   const progress = createProgress(context, { quiet: options.json === true });
   try {
     const accepted = await client.jobs.submit({ pipeline: PIPELINE, source }, { signal });

@@ -43,7 +43,7 @@ async function runPipeline(context: Context, { pipeline, paths, options }: { pip
   const source = await sourceOf(options, { client, signal });
   const given = [source !== undefined, paths.length > 0, options.inputsFrom !== undefined];
   if (given.filter(Boolean).length !== 1) {
-    throw new CliError("Name files or folders to upload, one place to collect from (--from-…), or --inputs-from.", EXIT.usage);
+    throw new CliError("Name files or folders to upload, one place to collect from (--from-…), --generate, or --inputs-from.", EXIT.usage);
   }
   const files = paths.length === 0 ? [] : await localFiles(paths);
   const request = {
@@ -51,6 +51,7 @@ async function runPipeline(context: Context, { pipeline, paths, options }: { pip
     ...(options.with ? { params: typedPairs(options.with) } : {}),
     ...(options.metadata ? { metadata: pairs(options.metadata) } : {}),
     ...(options.priority === undefined ? {} : { priority: Number(options.priority) }),
+    ...afterOf(options),
     ...(options.profile && { profile: true }),
   };
   const folder = options.out ?? (await freePath("filemill-results"));

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { azurePlace, s3Place } from "./options.ts";
+import { azurePlace, generatedCount, s3Place } from "./options.ts";
 
 test.each([
   ["raw", { from: "raw" }],
@@ -21,4 +21,12 @@ test.each([
   ["https://acme.blob.core.windows.net/public/a/b", { container: "https://acme.blob.core.windows.net/public", prefix: "a/b" }],
 ])("--from-azure %s", (text, place) => {
   expect(azurePlace(text)).toEqual(place);
+});
+
+test.each(["0", "-1", "1.5", "x", "", "1e3", "10000001"])("--generate %s is refused", (text) => {
+  expect(() => generatedCount(text)).toThrow(/whole number from 1 to 10000000/);
+});
+
+test("--generate 1000", () => {
+  expect(generatedCount("1000")).toBe(1_000);
 });

@@ -2,16 +2,17 @@ import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import { MAX_INLINE_URLS, type JobSource } from "@filemill/contract/source.ts";
+import { MAX_GENERATED, MAX_INLINE_URLS, type JobSource } from "@filemill/contract/source.ts";
 import type { Client } from "@filemill/sdk/client.ts";
 import { CliError, EXIT } from "../exit.ts";
 
-/** Where the server is to collect a job's inputs; at most one of the four places. */
+/** Where the server is to take a job's inputs from; at most one of the four places, or generated ones. */
 export interface SourceOptions {
   readonly fromUrls?: string;
   readonly fromS3?: string;
   readonly fromAzure?: string;
   readonly fromFolder?: string;
+  readonly generate?: string;
   readonly match?: string;
   readonly watchFor?: string;
   readonly recollect?: boolean;
@@ -26,6 +27,7 @@ export function withSourceOptions(command: Command): Command {
     .option("--from-s3 <place>", "name/prefix of a source that the operator has configured, or s3://bucket/prefix of a public one")
     .option("--from-azure <place>", "name/prefix of a configured source, or the URL of a public container, with a prefix")
     .option("--from-folder <path>", "a folder on the server's machine that the operator allows")
+    .option("--generate <count>", "no files: so many inputs, each a JSON document with its ordinal and the count")
     .option("--match <pattern>", "only names that match, such as '**/*.csv'")
     .option("--watch-for <duration>", "of a folder: go on taking new files for so long, such as 8h")
     .option("--recollect", "fetch again what was collected before and has not changed")
@@ -39,10 +41,11 @@ export async function sourceOf(
   options: SourceOptions,
   { client, signal }: { client: Client; signal: AbortSignal },
 ): Promise<JobSource | undefined> {
-  const { fromUrls, fromS3, fromAzure, fromFolder } = options;
-  const places = [fromUrls, fromS3, fromAzure, fromFolder].filter((place) => place !== undefined);
+  const { fromUrls, fromS3, fromAzure, fromFolder, generate } = options;
+  const places = [fromUrls, fromS3, fromAzure, fromFolder, generate].filter((place) => place !== undefined);
   if (places.length === 0) return undefined;
-  if (places.length > 1) throw new CliError("Name one place to collect from, not several.", EXIT.usage);
+  if (places.length > 1) throw new CliError("Name one place to collect from, or --generate, not several.", EXIT.usage);
+  if (generate !== undefined) return { kind: "generate", count: generatedCount(generate) };
   const common = {
     ...(options.recollect === true && { recollect: true }),
     ...(options.skipFailed === true && { on_error: "skip" as const }),
@@ -53,6 +56,12 @@ export async function sourceOf(
   if (fromAzure !== undefined) return { kind: "azure", ...common, ...match, ...azurePlace(fromAzure) };
   const watch = options.watchFor === undefined ? {} : { watch: { for: options.watchFor } };
   return { kind: "folder", ...common, ...match, ...watch, path: resolve(fromFolder ?? "") };
+}
+
+export function generatedCount(text: string): number {
+  const count = Number(text);
+  if (/^\d+$/.test(text) && count >= 1 && count <= MAX_GENERATED) return count;
+  throw new CliError(`--generate takes a whole number from 1 to ${MAX_GENERATED}, not "${text}".`, EXIT.usage);
 }
 
 /** More bytes of URLs than this don't go into the request. */

@@ -57,7 +57,8 @@ export function jobsRoutes(services: Services): FastifyPluginAsync {
       "/jobs",
       {
         schema: {
-          summary: "Run a pipeline over files, what URLs, a bucket, a container or a folder give, or the outputs of other jobs",
+          summary:
+            "Run a pipeline over files, what URLs, a bucket, a container or a folder give, inputs that it generates, or the outputs of other jobs",
           tags: ["jobs"],
           headers: IdempotencyHeader,
           body: JobBody,
