@@ -57,7 +57,7 @@ describe("schedules", () => {
     expect(stored.map((time) => time.slice(4))).toEqual(["-01-01T12:00:00.000Z", "-01-01T12:00:00.000Z"]);
     const looked = await of(await send("POST", "/schedules/next", { cron: "*/10 * * * * *", time_zone: "Europe/Berlin" }));
     expect(looked).toHaveLength(5);
-    expect(looked.every((time) => /0\.000Z$/.test(time))).toBe(true);
+    expect(looked.every((time) => time.endsWith("0.000Z"))).toBe(true);
     const readOnly = await tenant.keyWithRole("read-only");
     const asReader = {
       ...tenant,

@@ -6,7 +6,6 @@ import { v7 as uuidv7 } from "uuid";
 import { openEngine, type Engine } from "../../../test/engine/engine.ts";
 import { startTestApp, type TestApp, type TestTenant } from "../../../test/test-app.ts";
 import { sql } from "../../db/sql.ts";
-import { placeOrder } from "../place-order.ts";
 import { startWaitingJobs } from "./start-waiting.ts";
 
 const ONE = { steps: { stats: { use: "text.stats" } } };
@@ -270,83 +269,5 @@ describe("what can't be waited for", () => {
         INSERT INTO job_dependencies (job_id, tenant_id, after_job_id) SELECT id, ${tenant.id}::uuid, ${uuid}::uuid FROM many`),
     );
     expect((await post({ pipeline: ONE, inputs: [file], after: [a] })).status).toBe(409);
-  });
-});
-
-describe("at once", () => {
-  test("ten rounds start each job once", async () => {
-    const a = await submit({});
-    const waiting = await Promise.all(Array.from({ length: 20 }, () => submit({ after: [a] })));
-    await end(a, "completed");
-    await Promise.all(Array.from({ length: 10 }, start));
-    await start();
-    const rows = await engine.rows<{ tasks: number }>(sql`
-      SELECT count(*) AS tasks FROM tasks WHERE job_id = ANY(${waiting.map((id) => decodeId("job", id) ?? "")}::uuid[]) GROUP BY job_id`);
-    expect(rows.map(({ tasks }) => tasks)).toEqual(waiting.map(() => 1));
-  });
-
-  test("a job is neither lost nor started twice where those before it end at the same moment as it is submitted", async () => {
-    const rounds = Array.from({ length: 15 }, async () => {
-      const [a, b] = [await submit({}), await submit({})];
-      const [c] = await Promise.all([submit({ after: [a, b] }), end(a, "completed"), end(b, "completed"), start()]);
-      return c;
-    });
-    const waiting = await Promise.all(rounds);
-    await start();
-    for (const id of waiting) expect((await job(id)).after).toMatchObject({ waiting: false });
-    const [row] = await engine.rows<{ tasks: number }>(sql`
-      SELECT count(*) AS tasks FROM tasks WHERE job_id = ANY(${waiting.map((id) => decodeId("job", id) ?? "")}::uuid[])`);
-    expect(row?.tasks).toBe(waiting.length);
-  });
-
-  /** Resolves when somebody in this database waits for a lock, or `done` has ended. */
-  async function blockedOr(done: Promise<unknown>): Promise<void> {
-    let ended = false;
-    const end = () => (ended = true);
-    done.then(end, end);
-    const blocked = () =>
-      engine.rows(sql`SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()`);
-    await expect.poll(async () => ended || (await blocked()).length > 0, { timeout: 10_000 }).toBe(true);
-  }
-
-  test("a job that is submitted while the one before it is just ending hears of the end", async () => {
-    const a = await submit({});
-    let submitting: Promise<string> | undefined;
-    await engine.database.asSystem(async (transaction) => {
-      await transaction.execute(sql`UPDATE jobs SET status = 'completed', finished_at = now() WHERE id = ${decodeId("job", a)}::uuid`);
-      submitting = submit({ after: [a] });
-      await blockedOr(submitting);
-    });
-    const b = (await submitting) ?? "";
-    await start();
-    expect((await job(b)).after).toMatchObject({ waiting: false });
-  });
-
-  test("a job that ends while one is just submitted behind it tells that one", async () => {
-    const a = await submit({});
-    let ending: Promise<void> | undefined;
-    const b = await engine.database.asTenant(tenant.id, async (transaction) => {
-      const after = { jobs: [a], policy: "completed" as const, inputsFrom: [] };
-      const order = { tenantId: tenant.id, actor: "key_x", pipeline: ONE, inputs: [file], after };
-      const placed = await placeOrder(transaction, app.services.catalogue, order);
-      ending = end(a, "completed");
-      await blockedOr(ending);
-      return placed.jobId;
-    });
-    await ending;
-    await start();
-    expect((await job(encodeId("job", b))).after).toMatchObject({ waiting: false });
-  });
-
-  test("cancelling and starting agree on which of them came first", async () => {
-    const a = await submit({});
-    const waiting = await Promise.all(Array.from({ length: 15 }, () => submit({ after: [a] })));
-    await end(a, "completed");
-    await Promise.all([...waiting.map(cancel), start(), start(), start()]);
-    await start();
-    for (const id of waiting) expect(await job(id)).toMatchObject({ status: "cancelled", counts: { total: 1, cancelled: 1 } });
-    const open = await engine.rows(sql`
-      SELECT FROM tasks WHERE job_id = ANY(${waiting.map((id) => decodeId("job", id) ?? "")}::uuid[]) AND status IN ('ready', 'waiting')`);
-    expect(open).toEqual([]);
   });
 });
