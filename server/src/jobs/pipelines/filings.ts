@@ -2,6 +2,8 @@ import type { PipelineDocument } from "@filemill/contract/pipeline.ts";
 
 /** What of a job's documents one run takes, before the job is given back: 10 to 17 of 30 to 50. */
 const RUN = { fraction: 0.35, sequential: true };
+/** With the pauses between them a registry may be away for some 40 s without a document being given up. */
+const ATTEMPTS = 6;
 
 /** What offices scan at. Drawn at 300 the same pages were read no better, and took 3.8 s each instead of 2.9. */
 const SCANNED_DPI = 200;
@@ -37,15 +39,23 @@ export const FILINGS: PipelineDocument & { readonly name: string } = {
   steps: {
     fetched: {
       use: "http.fetch",
-      with: { max_size: "${params.max_size}", accept: ["application/pdf", "image/*"], tries: 3 },
+      with: { max_size: "${params.max_size}", accept: ["application/pdf", "image/*"], tries: 4 },
       batch: RUN,
+      attempts: ATTEMPTS,
     },
-    read: { use: "document.text", needs: ["fetched"], with: { format: "json", dpi: SCANNED_DPI, languages: "${params.languages}" }, batch: RUN },
+    read: {
+      use: "document.text",
+      needs: ["fetched"],
+      with: { format: "json", dpi: SCANNED_DPI, languages: "${params.languages}" },
+      batch: RUN,
+      attempts: ATTEMPTS,
+    },
     text: {
       use: "text.template",
       needs: ["read"],
       with: { template: TEMPLATE, given: { company: "${params.company}", cin: "${params.cin}" } },
       batch: RUN,
+      attempts: ATTEMPTS,
     },
   },
   outputs: ["text"],
