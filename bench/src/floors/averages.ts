@@ -12,7 +12,7 @@ const folder = mkdtempSync(join(tmpdir(), "filemill-floor-"));
 try {
   const numbers = new Float64Array(columns);
   for (let file = 0; file < files; file++) {
-    randomIntegers(seed, file).fill(numbers, 100);
+    randomIntegers(seed, file).draw(numbers, 100);
     for (let place = 0; place < columns; place++) numbers[place] = (numbers[place] ?? 0) + 1;
     writeFileSync(join(folder, String(file)), numbers.join(" "));
   }

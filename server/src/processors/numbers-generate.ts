@@ -50,7 +50,7 @@ export const numbersGenerate = declareProcessor({
       const ordinal = await ordinalOf(input);
       const random = randomIntegers(seed, ordinal);
       const path = output({ name: `numbers-${ordinal}.txt`, mediaType: "text/plain" });
-      await writeIntegers(path, { count, min, fill: (into) => random.fill(into, max - min + 1) }, signal);
+      await writeIntegers(path, { count, min, fill: (into) => random.draw(into, max - min + 1) }, signal);
     }
   },
 });

@@ -27,7 +27,9 @@ async function submit(weight: number, tasks: number, tenantId?: string): Promise
 }
 
 async function take(want: number, cursor: Cursor = FIRST_CURSOR, slots = 4) {
-  const claimed = await clone.database.asSystem((transaction) => claim(transaction, { workerId: WORKER, lane: "default", want, cursor, slots }));
+  const claimed = await clone.database.asSystem((transaction) =>
+    claim(transaction, { workerId: WORKER, lane: "default", want, cursor, slots }),
+  );
   return { weights: claimed.tasks.map((task) => task.weight), tenants: claimed.tasks.map((task) => task.tenantId), cursor: claimed.cursor };
 }
 

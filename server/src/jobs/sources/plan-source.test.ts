@@ -41,7 +41,18 @@ describe("a plan behind a source", () => {
 /** Three stages behind a source, as the engine counts them; `dead` items go no further. */
 function counters(state: { listed: number; collected: number; done: number; dead: number; open: boolean }): StageCounters[] {
   const { listed, collected, done, dead, open } = state;
-  const none = { itemsIn: 0, succeeded: 0, skipped: 0, dead: 0, moved: 0, inTasks: 0, deadTasks: 0, leaves: null, fanIn: null, perInput: null };
+  const none = {
+    itemsIn: 0,
+    succeeded: 0,
+    skipped: 0,
+    dead: 0,
+    moved: 0,
+    inTasks: 0,
+    deadTasks: 0,
+    leaves: null,
+    fanIn: null,
+    perInput: null,
+  };
   const source = {
     ...none,
     stage: 0,

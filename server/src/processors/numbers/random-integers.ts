@@ -1,7 +1,7 @@
 /** A stream of uniformly distributed integers that seed and stream number alone decide. */
 export interface RandomIntegers {
-  /** Fills `into` with the next ones, from 0 to `range` − 1; `range` at most 2^53. */
-  fill(into: Float64Array, range: number): void;
+  /** Draws the next ones into `into`, from 0 to `range` − 1; `range` at most 2^53. */
+  draw(into: Float64Array, range: number): void;
 }
 
 const TWO_32 = 2 ** 32;
@@ -19,7 +19,7 @@ export function randomIntegers(seed: number, stream: number): RandomIntegers {
   let d = mix();
 
   return {
-    fill(into, range) {
+    draw(into, range) {
       const isWide = range > TWO_32;
       const lowMask = isWide ? -1 : maskOf(range - 1);
       const highMask = isWide ? maskOf(Math.floor((range - 1) / TWO_32)) : 0;
