@@ -88,6 +88,31 @@ test.concurrent("run sends files, and their results are on disk", async () => {
   expect(lines.toSorted()).toEqual([1, 2]);
 });
 
+test.concurrent("run takes the outputs of another job, and waits for its end", async () => {
+  const first = await submitted("one.txt", COUNT);
+  const { job } = await json("run", "count.json", "--inputs-from", `${first}:statistics`, "--after-finished", "--out", "behind");
+  expect(job).toMatchObject({ status: "completed", after: { policy: "finished", jobs: [{ job_id: first, outcome: "completed" }] } });
+  expect(await readdir(join(folder, "behind"))).toHaveLength(1);
+  expect((await filemill("run", "count.json", "one.txt", "--inputs-from", first)).code).toBe(2);
+});
+
+test.concurrent("schedules are put, listed, looked ahead of, run, paused and removed", async () => {
+  const { id } = await platform.client.files.put({ name: "in.txt", content: new Blob(["in"]) });
+  const cron = ["--cron", "30 2 * * *", "--time-zone", "Europe/Berlin"];
+  expect(await printed("schedules", "put", "nightly", "count.json", ...cron, "--input", id)).toMatch(/^sch_\w+ {2}nightly\n/);
+  expect(await printed("schedules", "list")).toMatch(/^nightly +30 2 \* \* \* +Europe\/Berlin /m);
+  expect((await printed("schedules", "next", "nightly", "-n", "3")).split("\n")).toHaveLength(4);
+  expect((await json("schedules", "next", ...cron)).data).toHaveLength(5);
+  const { job_id } = await json("schedules", "run", "nightly");
+  expect((await platform.client.jobs.finished(job_id)).status).toBe("completed");
+  expect(await json("schedules", "show", "nightly")).toMatchObject({ last_job_id: job_id, paused: false });
+  expect(await printed("schedules", "pause", "nightly")).toBe("nightly paused\n");
+  expect(await printed("schedules", "resume", "nightly")).toMatch(/^nightly comes due 20/);
+  await printed("schedules", "rm", "nightly");
+  expect((await filemill("schedules", "show", "nightly")).code).toBe(4);
+  expect((await filemill("schedules", "put", "bad", "count.json", "--cron", "daily", "--input", id)).code).toBe(2);
+});
+
 test.concurrent("files are put, listed, fetched and removed", async () => {
   const [id] = /file_\w+/.exec(await printed("files", "put", "one.txt")) ?? [];
   const { files } = await json("files", "put", "two.txt");
@@ -139,6 +164,25 @@ test.concurrent("a job is cancelled, which is no success for who watches it", as
   expect(await printed("jobs", "cancel", one)).toMatch(new RegExp(`^${one} cancel`));
   expect(await json("jobs", "cancel", other)).toMatchObject({ id: other, status: expect.stringMatching(/^cancel/) });
   expect(await filemill("jobs", "watch", one)).toMatchObject({ code: 1, stdout: expect.stringContaining("cancelled") });
+});
+
+test.concurrent("jobs are deleted, with what they made where that is asked for", async () => {
+  const [kept, bare] = [await submitted("one.txt", COUNT), await submitted("one.txt", COUNT)];
+  const [first, second] = await Promise.all([kept, bare].map((id) => platform.client.jobs.finished(id)));
+  const content = (job: typeof first) => platform.client.files.content(job?.output_files[0]?.id ?? "");
+  expect(await printed("jobs", "rm", kept)).toBe(`${kept} deleted\n`);
+  expect((await content(first)).status).toBe(200);
+  expect(await json("jobs", "rm", bare, "--outputs")).toEqual({ deleted: [bare] });
+  await expect(content(second)).rejects.toMatchObject({ code: "not_found" });
+  expect(await filemill("jobs", "show", bare)).toMatchObject({ code: 3 });
+});
+
+test.concurrent("workers are listed, and their number is said", async () => {
+  const { data } = await json("admin", "workers");
+  expect(data).toContainEqual(expect.objectContaining({ status: "up", running_tasks: expect.any(Number) }));
+  expect(await printed("admin", "workers")).toMatch(/^ID +STATUS +TASKS +LANES +HOST +PID +SINCE\n/);
+  expect(await printed("admin", "workers", "2")).toBe("2 workers, 2 before\n");
+  expect(await filemill("admin", "workers", "99")).toMatchObject({ code: 2, stderr: expect.stringContaining("FILEMILL_MAX_WORKERS") });
 });
 
 test.concurrent("a job that failed: exit code 1, the reason, and it can be tried again", async () => {
