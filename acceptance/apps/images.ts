@@ -41,6 +41,15 @@ export async function turnedJpeg({ top, bottom }: { top: Colour; bottom: Colour 
     .toBuffer();
 }
 
+/** Has a media type of its own; who does not know about animations sees one picture. */
+export async function animatedPng(colour: Colour, { width, height }: Size): Promise<Buffer> {
+  const still = await sharp({ create: { width, height, channels: 3, background: rgb(colour) } })
+    .png()
+    .toBuffer();
+  const header = 8 + 25;
+  return Buffer.concat([still.subarray(0, header), chunk("acTL", Buffer.from([0, 0, 0, 1, 0, 0, 0, 0])), still.subarray(header)]);
+}
+
 /** A valid PNG of black pixels, a bit each, so that it is tiny whatever its size. */
 export function hugePng({ width, height }: Size): Buffer {
   const header = Buffer.alloc(13);

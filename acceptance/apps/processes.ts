@@ -24,6 +24,12 @@ export async function processesBelow(ancestor: number): Promise<RunningProcess[]
   return running.filter(({ pid }) => below.has(pid));
 }
 
+/** One that has ended counts as such also where nobody has asked yet how (a zombie). */
+export async function isRunning(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  return stat !== "" && !stat.slice(stat.lastIndexOf(")")).startsWith(") Z");
+}
+
 async function look(name: string): Promise<(RunningProcess & { parent: number }) | undefined> {
   const [stat, command] = await Promise.all(["stat", "cmdline"].map((file) => readFile(`/proc/${name}/${file}`, "utf8").catch(() => "")));
   if (!stat) return undefined;

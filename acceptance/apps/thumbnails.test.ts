@@ -5,8 +5,8 @@ import { freePort } from "@filemill/sdk/local-platform.ts";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { until } from "../chaos/conditions.ts";
 import { startApp, type AppProcess } from "./app-process.ts";
-import { halfTransparentPng, hugePng, isAbout, measure, plainJpeg, turnedJpeg } from "./images.ts";
-import { processesBelow } from "./processes.ts";
+import { animatedPng, halfTransparentPng, hugePng, isAbout, measure, plainJpeg, turnedJpeg } from "./images.ts";
+import { isRunning, processesBelow } from "./processes.ts";
 import { thumbnailClient, type Stage, type ThumbnailClient } from "./thumbnail-client.ts";
 
 /** The app as `npm run app:thumbnails` starts it, with a platform of its own, over its port only. */
@@ -27,7 +27,7 @@ afterAll(async () => {
   if (app !== undefined) {
     const below = await processesBelow(app.pid);
     expect(await app.stop(), app.log()).toBe(0);
-    expect(below.filter(({ pid }) => isRunning(pid))).toEqual([]);
+    for (const { pid, command } of below) expect([command, await isRunning(pid)]).toEqual([command, false]);
   }
   await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 }, 60_000);
@@ -193,6 +193,10 @@ describe("bad images end alone, with a reason", () => {
     ]);
   });
 
+  test("an animated PNG is none of them", async () => {
+    expect(await thumbnailOf("moving.png", await animatedPng(RED, { width: 900, height: 600 }))).toMatchObject({ width: 500, height: 333 });
+  });
+
   test("the next image after them is done as ever", async () => {
     expect(await thumbnailOf("fine.jpg", await plainJpeg(RED))).toMatchObject({ width: 500, height: 375 });
   });
@@ -276,12 +280,4 @@ function textForm(): FormData {
 
 function cutInHalf(content: Buffer): Buffer {
   return content.subarray(0, content.length / 2);
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
 }
