@@ -109,7 +109,7 @@ test.concurrent("schedules are put, listed, looked ahead of, run, paused and rem
   expect(await printed("schedules", "pause", "nightly")).toBe("nightly paused\n");
   expect(await printed("schedules", "resume", "nightly")).toMatch(/^nightly comes due 20/);
   await printed("schedules", "rm", "nightly");
-  expect((await filemill("schedules", "show", "nightly")).code).toBe(4);
+  expect((await filemill("schedules", "show", "nightly")).code).toBe(3);
   expect((await filemill("schedules", "put", "bad", "count.json", "--cron", "daily", "--input", id)).code).toBe(2);
 });
 

@@ -15,6 +15,8 @@ export interface Starters {
 const LOOK_MS = 400;
 /** While there is more; leaves room for others. */
 const MORE_MS = 100;
+/** After failures. */
+const LONGEST_WAIT_MS = 5_000;
 
 /**
  * What starts jobs without a request: schedules, triggers, and the ends of jobs that others wait for. Every API process does
@@ -42,14 +44,18 @@ export function startStarters(options: {
   ];
 
   async function rounds(look: (typeof looks)[number]): Promise<void> {
+    let failures = 0;
     while (!signal.aborted) {
       let waitMs = LOOK_MS;
       try {
         const { lanes, more } = await look();
         if (lanes.size > 0) announce(lanes);
         if (more) waitMs = MORE_MS;
+        failures = 0;
       } catch (err) {
-        if (!signal.aborted) log.warn({ err }, "what is due could not be started; the next round tries again");
+        // Once for as long as it lasts: a database that is away for an hour fills no log.
+        if (failures === 0 && !signal.aborted) log.warn({ err }, "what is due could not be started; the next rounds try again");
+        waitMs = Math.min(LOOK_MS * 2 ** ++failures, LONGEST_WAIT_MS);
       }
       await delay(waitMs * (0.75 + Math.random() / 2), undefined, { signal, ref: false }).catch(() => undefined);
     }
