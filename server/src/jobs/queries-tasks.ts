@@ -137,7 +137,8 @@ function resourceOf(row: TaskRow): TaskResource {
     items_done: row.itemsDone,
     epoch: row.epoch,
     attempts: row.attempts,
-    losses: row.losses,
+    // Of a task that is reserved, what the reaper would add is taken off beforehand (queue/reserve-job.ts).
+    losses: Math.max(0, row.losses),
     worker_id: row.workerId === null ? null : encodeId("worker", row.workerId),
     created_at: row.createdAt.toISOString(),
     started_at: row.startedAt?.toISOString() ?? null,

@@ -182,6 +182,7 @@ describe("a job", () => {
       ["GET", "/items"],
       ["GET", "/tasks"],
       ["GET", "/outputs.zip"],
+      ["GET", "/profiles"],
       ["POST", "/cancel"],
       ["POST", "/retry"],
       ["DELETE", ""],
