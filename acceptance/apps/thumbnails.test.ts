@@ -23,13 +23,15 @@ beforeAll(async () => {
 }, 180_000);
 
 afterAll(async () => {
-  // Not there where it could not be started.
-  if (app !== undefined) {
+  try {
+    // Not there where it could not be started.
+    if (app === undefined) return;
     const below = await processesBelow(app.pid);
     expect(await app.stop(), app.log()).toBe(0);
     for (const { pid, command } of below) expect([command, await isRunning(pid)]).toEqual([command, false]);
+  } finally {
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
-  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 }, 60_000);
 
 const GREEN = [30, 150, 60] as const;
