@@ -42,7 +42,7 @@ const LINES = [
 
 /** Made once: drawing a page takes a second. */
 let scan: ReturnType<typeof scanned> | undefined;
-const scannedStatement = () => (scan ??= statement().then((content) => scanned(content)));
+const scannedStatement = () => (scan ??= statement().then((content) => scanned(content, 200)));
 
 const statement = () => makePdf(({ text }) => LINES.forEach((line, index) => text(line, 50, 780 - index * 24, index === 0 ? 16 : 12)));
 
@@ -80,7 +80,7 @@ describe("a page that is only a picture", () => {
     "is read from it, at least 95 of 100 characters right",
     async () => {
       const scan = await scannedStatement();
-      const { pages } = await read(pdf(scan.pdf));
+      const { pages } = await read(pdf(scan.pdf), { dpi: 200 });
       expect(pages).toMatchObject([{ number: 1, source: "ocr", confidence: expect.any(Number) }]);
       expect(rightCharacters(pages[0]?.text ?? "", LINES.join("\n"))).toBeGreaterThan(0.95);
       const picture = await sharp(scan.pictures[0]).withMetadata({ orientation: 3 }).rotate(180).jpeg({ quality: 70 }).toBuffer();
@@ -127,6 +127,17 @@ test("a caller that gives up does not wait for the picture", async () => {
   const run = runProcessor(documentText, { inputs: [pdf(scan.pdf)], signal: stop.signal });
   setImmediate(() => stop.abort(new Error("given up")));
   await expect(run).rejects.toThrow("given up");
+});
+
+test("every page of a TIFF is one; of an animation the first frame is", async () => {
+  const shades = ["#fff", "#888", "#000"].map((background) => ({ create: { width: 60, height: 40, channels: 3 as const, background } }));
+  const frames = await Promise.all(shades.map((given) => sharp(given).png().toBuffer()));
+  const joined = () => sharp(frames, { join: { animated: true } });
+  const fax = { name: "fax.tiff", mediaType: "image/tiff", content: await joined().tiff().toBuffer() };
+  expect((await read(fax, { ocr: "never" })).pages.map(({ number }) => number)).toEqual([1, 2, 3]);
+  expect(await badInput(runProcessor(documentText, { with: { max_pages: 2 }, inputs: [fax] }))).toMatchObject({ code: "limit_exceeded" });
+  const moving = { name: "a.webp", mediaType: "image/webp", content: await joined().webp().toBuffer() };
+  expect((await read(moving, { ocr: "never" })).pages).toHaveLength(1);
 });
 
 test("a page of a size that nobody can print is drawn as large as it may be", async () => {
