@@ -38,9 +38,8 @@ afterAll(async () => {
 
 async function submit(steps: PipelineDocument["steps"], { lane, files = 1 }: { lane: string; files?: number }): Promise<string> {
   const inLane = Object.fromEntries(Object.entries(steps).map(([name, step]) => [name, { ...step, lane }]));
-  const ids = await Promise.all(
-    Array.from({ length: files }, (_unused, index) => platform.put(tenantId, `${index}.txt`, `line ${index}\n`)),
-  );
+  const ids: string[] = [];
+  for (let index = 0; index < files; index++) ids.push(await platform.put(tenantId, `${index}.txt`, `line ${index}\n`));
   return encodeId("job", await platform.submit(tenantId, { steps: inLane }, ids));
 }
 
