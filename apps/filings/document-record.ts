@@ -1,10 +1,7 @@
-import { decodeId } from "@filemill/contract/ids.ts";
 import type { ItemResource, JobSummary } from "@filemill/contract/jobs.ts";
-import type { Client } from "@filemill/sdk/client.ts";
-import { companyOfJob } from "./job-record.ts";
-
-/** The container in which the texts of documents are, whatever store that is. */
-export const CONTAINER = "documents";
+import { blobPath } from "./blob-path.ts";
+import { companyOfJob, type RecordSources } from "./job-record.ts";
+import type { KeptTexts } from "./texts.ts";
 
 /** A document whose text is stored. Times are ISO 8601. */
 export interface DocumentRecord {
@@ -31,23 +28,28 @@ export interface StoredDocument {
 }
 
 /** In the order of their numbers; those that are not stored yet, or failed, are not among them. */
-export async function* documentsOf(client: Client, job: JobSummary, urlOf: (path: string) => string): AsyncGenerator<StoredDocument> {
+export async function* documentsOf(
+  { client, texts, origin }: RecordSources & { readonly origin: string },
+  job: JobSummary,
+): AsyncGenerator<StoredDocument> {
+  const place = { kept: await texts.kept(job), urlOf: (path: string) => texts.urlOf(path, origin) };
   for await (const item of client.jobs.items(job.id, { limit: 1_000 })) {
-    const document = documentOf(job, item, urlOf);
+    const document = documentOf(job, item, place);
     if (document) yield document;
   }
 }
 
-export function blobPath(jobId: string, documentNumber: number): string {
-  return `jobs/${jobId}/document_${documentNumber}.txt`;
-}
-
-function documentOf(job: JobSummary, item: ItemResource, urlOf: (path: string) => string): StoredDocument | undefined {
+function documentOf(
+  job: JobSummary,
+  item: ItemResource,
+  { kept, urlOf }: { kept: KeptTexts; urlOf: (path: string) => string },
+): StoredDocument | undefined {
   const company = companyOfJob(job);
   const [text] = item.outputs;
   if (company === undefined || item.status !== "succeeded" || text === undefined) return undefined;
   const documentNumber = item.ordinal + 1;
-  const storedAt = timeOf(text.id);
+  const storedAt = kept.since(documentNumber, text);
+  if (storedAt === undefined) return undefined;
   const record = {
     ...{ jobId: job.id, documentNumber, companyName: company.companyName, cin: company.cin },
     documentType: company.types[item.ordinal] ?? "",
@@ -56,10 +58,4 @@ function documentOf(job: JobSummary, item: ItemResource, urlOf: (path: string) =
     ...{ fileSize: text.size, checksum: text.sha256, downloadedAt: storedAt, createdAt: storedAt },
   };
   return { record, fileId: text.id };
-}
-
-/** Ids are UUIDs of version 7, which begin with the time at which they were made (RFC 9562 §5.7). */
-function timeOf(fileId: string): string {
-  const uuid = decodeId("file", fileId) ?? "";
-  return new Date(Number.parseInt(uuid.replaceAll("-", "").slice(0, 12), 16)).toISOString();
 }

@@ -1,7 +1,9 @@
 import type { JobSummary, TaskResource } from "@filemill/contract/jobs.ts";
 import type { Client } from "@filemill/sdk/client.ts";
-import { MADE_BY } from "./job-record.ts";
+import { AppError } from "../start/app-error.ts";
+import { isOver, MADE_BY } from "./job-record.ts";
 import type { RunFigures } from "./run-figures.ts";
+import type { Texts } from "./texts.ts";
 
 export interface RunsFollowed {
   /** Resolves when all that jobs' records say now is in the figures. Calls at the same time share one look. */
@@ -13,31 +15,40 @@ interface Told {
   /** Claims and losses of its tasks, all together: each is counted once, whatever task it was of. */
   claims: number;
   losses: number;
-  succeeded: number;
+  /** Documents whose texts are where clients find them. */
+  stored: number;
   readonly endedTasks: Set<string>;
   status: JobSummary["status"];
   isActive: boolean;
+  /** The job has ended, and nothing of it is on its way any more. */
+  isSettled: boolean;
+}
+
+interface Following {
+  readonly client: Client;
+  readonly texts: Texts;
+  readonly figures: RunFigures;
 }
 
 const PAGE = 100;
 
 /** Reads the records of this app's jobs, and of ended ones once. */
-export function followRuns(client: Client, figures: RunFigures): RunsFollowed {
+export function followRuns({ client, texts, figures }: Following): RunsFollowed {
   const known = new Map<string, Told>();
   let looking: Promise<void> | undefined;
 
   async function look(): Promise<void> {
     for await (const job of client.jobs.list({ metadata: MADE_BY, limit: PAGE })) {
       const told = known.get(job.id) ?? newTold();
-      if (isOver(told.status)) continue;
+      if (told.isSettled) continue;
       known.set(job.id, told);
       await tell(job, told);
     }
     const all = [...known.values()];
     figures.jobsAre({
       active: all.filter((told) => told.isActive).length,
-      pending: all.filter((told) => !told.isActive && !isOver(told.status)).length,
-      completed: all.filter((told) => told.status === "completed").length,
+      pending: all.filter((told) => !told.isActive && !told.isSettled).length,
+      completed: all.filter((told) => told.isSettled && told.status === "completed").length,
     });
   }
 
@@ -50,15 +61,29 @@ export function followRuns(client: Client, figures: RunFigures): RunsFollowed {
     for (const task of tasks) {
       if (told.endedTasks.has(task.id) || (task.status !== "succeeded" && task.status !== "dead")) continue;
       told.endedTasks.add(task.id);
-      figures.ran({ documents: task.items, seconds: secondsOf(task), ended: task.status === "dead" ? "failed" : "completed" });
+      const run = { documents: task.items, seconds: secondsOf(task) };
+      figures.ran({ ...run, ended: task.status === "dead" ? "failed" : "completed" });
+      if (task.status === "succeeded") texts.runEnded(run);
     }
-    figures.stored(Math.max(0, job.counts.succeeded - told.succeeded));
+    const stored = Math.max(told.stored, await storedOf(job, told));
+    figures.stored(stored - told.stored);
     if (job.status === "failed" && told.status !== "failed") figures.jobFailed();
     told.claims = Math.max(told.claims, claims);
     told.losses = Math.max(told.losses, losses);
-    told.succeeded = Math.max(told.succeeded, job.counts.succeeded);
+    told.stored = stored;
     told.status = job.status;
     told.isActive = tasks.some(({ status }) => status === "running");
+    told.isSettled = isOver(job.status) && stored >= job.counts.succeeded;
+  }
+
+  /** What was known before, where it can't be known now: other figures are not to wait for it. */
+  async function storedOf(job: JobSummary, told: Told): Promise<number> {
+    try {
+      return Math.min((await texts.kept(job)).count, job.counts.succeeded);
+    } catch (error) {
+      if (error instanceof AppError) return told.stored;
+      throw error;
+    }
   }
 
   return {
@@ -70,11 +95,7 @@ export function followRuns(client: Client, figures: RunFigures): RunsFollowed {
 }
 
 function newTold(): Told {
-  return { claims: 0, losses: 0, succeeded: 0, endedTasks: new Set(), status: "queued", isActive: false };
-}
-
-function isOver(status: JobSummary["status"]): boolean {
-  return status === "completed" || status === "failed" || status === "cancelled";
+  return { claims: 0, losses: 0, stored: 0, endedTasks: new Set(), status: "queued", isActive: false, isSettled: false };
 }
 
 function secondsOf({ started_at, finished_at }: TaskResource): number {

@@ -3,6 +3,7 @@ import type { JobSummary, TaskResource } from "@filemill/contract/jobs.ts";
 import type { Client } from "@filemill/sdk/client.ts";
 import { FilemillError } from "@filemill/sdk/error.ts";
 import { DOCUMENT_TYPES, type DocumentType } from "./registry/filing.ts";
+import type { KeptTexts, Texts } from "./texts.ts";
 
 /** Built in; a tenant's own of that name goes before it. */
 export const PIPELINE = "filings";
@@ -60,26 +61,28 @@ export function companyOfJob({ metadata }: Pick<JobSummary, "metadata">): JobCom
 }
 
 /** `tasks` are those of the job, or none where it has ended. Undefined for a job that this app has not made. */
-export function recordOf(job: JobSummary, tasks: readonly TaskResource[]): JobRecord | undefined {
+export function recordOf(job: JobSummary, { tasks, kept }: { tasks: readonly TaskResource[]; kept: KeptTexts }): JobRecord | undefined {
   const company = companyOfJob(job);
   if (company === undefined) return undefined;
   const run = tasks.find(({ status }) => status === "running");
-  const jobStatus = statusOf(job, run);
-  const times = tasks.flatMap((task) => [task.started_at, task.finished_at]).concat(job.started_at, job.finished_at, job.created_at);
-  const updatedAt = times.reduce<string>((last, time) => (time !== null && time > last ? time : last), job.created_at);
   const { total, succeeded } = job.counts;
+  // Of two looks at things that go on, the first says what there can be.
+  const downloaded = Math.min(kept.count, succeeded);
+  const jobStatus = statusOf(job, { run, isCopied: downloaded === succeeded });
+  const times = tasks.flatMap((task) => [task.started_at, task.finished_at]).concat(job.started_at, job.finished_at, kept.lastAt ?? null);
+  const updatedAt = times.reduce<string>((last, time) => (time !== null && time > last ? time : last), job.created_at);
   return {
     jobId: job.id,
     cin: company.cin,
     companyName: company.companyName,
     jobStatus,
-    progress: job.progress,
+    progress: downloaded === succeeded ? job.progress : Math.min(job.progress, ALL_BUT_COPIED),
     processingStages: {
       documentDownload: {
         status: jobStatus,
         totalDocuments: total,
-        downloadedDocuments: succeeded,
-        pendingDocuments: total - succeeded,
+        downloadedDocuments: downloaded,
+        pendingDocuments: total - downloaded,
         lastUpdated: updatedAt,
       },
     },
@@ -90,23 +93,38 @@ export function recordOf(job: JobSummary, tasks: readonly TaskResource[]): JobRe
   };
 }
 
+/** A job whose texts are still on their way has not ended for clients, whatever the platform says; %. */
+const ALL_BUT_COPIED = 99;
 const ENDED: Partial<Record<JobSummary["status"], FilingsStatus>> = { completed: "completed", failed: "failed", cancelled: "failed" };
 
-function statusOf(job: JobSummary, run: TaskResource | undefined): FilingsStatus {
+export function isOver(status: JobSummary["status"]): boolean {
+  return ENDED[status] !== undefined;
+}
+
+function statusOf(job: JobSummary, { run, isCopied }: { run: TaskResource | undefined; isCopied: boolean }): FilingsStatus {
+  if (!isCopied) return "in_progress";
   const ended = ENDED[job.status];
   if (ended !== undefined) return ended;
   if (run === undefined) return "pending";
   return run.items_done > 0 ? "in_progress" : "processing";
 }
 
-/** Undefined where there is no such job of this app. */
-export async function findRecord(client: Client, id: string): Promise<JobRecord | undefined> {
-  const job = await findJob(client, id);
-  return job && (await readRecord(client, job));
+/** What records are read from. */
+export interface RecordSources {
+  readonly client: Client;
+  readonly texts: Texts;
 }
 
-export async function readRecord(client: Client, job: JobSummary): Promise<JobRecord | undefined> {
-  return recordOf(job, ENDED[job.status] === undefined ? await Array.fromAsync(client.jobs.tasks(job.id, { limit: 1_000 })) : []);
+/** Undefined where there is no such job of this app. */
+export async function findRecord(from: RecordSources, id: string): Promise<JobRecord | undefined> {
+  const job = await findJob(from.client, id);
+  return job && (await readRecord(from, job));
+}
+
+/** Throws AppError where it can't be known what is stored of the job. */
+export async function readRecord({ client, texts }: RecordSources, job: JobSummary): Promise<JobRecord | undefined> {
+  const tasks = isOver(job.status) ? [] : await Array.fromAsync(client.jobs.tasks(job.id, { limit: 1_000 }));
+  return recordOf(job, { tasks, kept: await texts.kept(job) });
 }
 
 /** Undefined where there is no such job of this app. */

@@ -1,9 +1,10 @@
 import { Readable } from "node:stream";
-import type { Client } from "@filemill/sdk/client.ts";
+import type { JobSummary } from "@filemill/contract/jobs.ts";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import type { ApiMetrics } from "./api-metrics.ts";
-import { CONTAINER, documentsOf, type StoredDocument } from "./document-record.ts";
-import { findJob, findRecord, MADE_BY, readRecord, type JobRecord } from "./job-record.ts";
+import { documentsOf, type StoredDocument } from "./document-record.ts";
+import { findJob, findRecord, MADE_BY, readRecord, type JobRecord, type RecordSources } from "./job-record.ts";
+import { SERVED_BELOW } from "./texts.ts";
 
 /** Jobs that a list shows, newest first. */
 const SHOWN = 100;
@@ -11,15 +12,15 @@ const SHOWN = 100;
 const FOUND = 1_000;
 
 /** GET of jobs and of their documents. */
-export function jobsRoutes(app: FastifyInstance, { client, metrics }: { client: Client; metrics: ApiMetrics }): void {
-  const urlOf = (request: { readonly protocol: string; readonly host: string }) => (path: string) =>
-    `${request.protocol}://${request.host}/${CONTAINER}/${path}`;
+export function jobsRoutes(app: FastifyInstance, { client, texts, metrics }: RecordSources & { metrics: ApiMetrics }): void {
+  const documents = ({ protocol, host }: { readonly protocol: string; readonly host: string }, job: JobSummary) =>
+    documentsOf({ client, texts, origin: `${protocol}://${host}` }, job);
 
   app.get("/jobs", async () => {
     const jobs: JobRecord[] = [];
     await metrics.timed("list_jobs", async () => {
       for await (const job of client.jobs.list({ metadata: MADE_BY, limit: SHOWN })) {
-        const record = await readRecord(client, job);
+        const record = await readRecord({ client, texts }, job);
         if (record) jobs.push(record);
         if (jobs.length === SHOWN) break;
       }
@@ -28,7 +29,7 @@ export function jobsRoutes(app: FastifyInstance, { client, metrics }: { client: 
   });
 
   app.get<{ Params: { id: string } }>("/jobs/:id", async ({ params: { id } }, reply) => {
-    const record = await metrics.timed("find_job", () => findRecord(client, id));
+    const record = await metrics.timed("find_job", () => findRecord({ client, texts }, id));
     return record ?? unknownJob(reply, id);
   });
 
@@ -36,7 +37,7 @@ export function jobsRoutes(app: FastifyInstance, { client, metrics }: { client: 
     const { id } = request.params;
     const job = await findJob(client, id);
     if (job === undefined) return unknownJob(reply, id);
-    const stored = await metrics.timed("list_documents", () => Array.fromAsync(documentsOf(client, job, urlOf(request))));
+    const stored = await metrics.timed("list_documents", () => Array.fromAsync(documents(request, job)));
     return answer(stored);
   });
 
@@ -46,7 +47,7 @@ export function jobsRoutes(app: FastifyInstance, { client, metrics }: { client: 
       const { companyName, cin } = request.query;
       const metadata = { ...MADE_BY, ...(companyName !== undefined && { companyName }), ...(cin !== undefined && { cin }) };
       for await (const job of client.jobs.list({ metadata, limit: SHOWN })) {
-        for await (const document of documentsOf(client, job, urlOf(request))) {
+        for await (const document of documents(request, job)) {
           if (request.query.documentType === undefined || request.query.documentType === document.record.documentType) found.push(document);
           if (found.length === FOUND) return;
         }
@@ -55,11 +56,11 @@ export function jobsRoutes(app: FastifyInstance, { client, metrics }: { client: 
     return answer(found);
   });
 
-  app.get<{ Params: { id: string; name: string } }>(`/${CONTAINER}/jobs/:id/:name`, async (request, reply) => {
+  app.get<{ Params: { id: string; name: string } }>(`/${SERVED_BELOW}/jobs/:id/:name`, async (request, reply) => {
     const { id, name } = request.params;
     const job = await findJob(client, id);
     if (job === undefined) return unknownJob(reply, id);
-    for await (const { record, fileId } of documentsOf(client, job, urlOf(request))) {
+    for await (const { record, fileId } of documents(request, job)) {
       if (record.fileName !== name) continue;
       const { body } = await client.files.content(fileId);
       return reply

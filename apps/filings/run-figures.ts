@@ -8,8 +8,10 @@ export interface RunFigures {
   lost(times: number): void;
   /** A run of so many documents ended. */
   ran(run: { readonly documents: number; readonly seconds: number; readonly ended: "completed" | "failed" }): void;
-  /** So many more documents are fetched, and their texts stored. */
+  /** So many more documents are fetched, and their texts are where clients find them. */
   stored(documents: number): void;
+  /** With texts, there: `upload`, `upload_failed`, … */
+  operated(blob: { readonly operation: string; readonly seconds: number }): void;
   jobFailed(): void;
   jobsAre(jobs: { readonly active: number; readonly pending: number; readonly completed: number }): void;
   text(): Promise<string>;
@@ -17,6 +19,7 @@ export interface RunFigures {
 
 /** A run takes about a third of 30 to 50 documents; others may have been configured. */
 const BATCH_SIZES = [5, 10, 15, 20, 25, 30, 35, 40, 45, 50];
+const OPERATION_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const RUN_SECONDS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600];
 
 export function createRunFigures(): RunFigures {
@@ -35,9 +38,9 @@ export function createRunFigures(): RunFigures {
   const operations = counter("blob_operations_total", "operations on stored texts", ["operation"]);
   const cleanups = counter("lock_cleanup_total", "jobs taken back from workers that were lost");
   const operationSeconds = new Histogram({
-    ...{ name: "blob_operation_duration_seconds", help: "the time of a run by its documents: each is fetched, read and stored", registers },
+    ...{ name: "blob_operation_duration_seconds", help: "of an operation; on the platform's store: of a run, by its documents", registers },
     labelNames: ["operation"] as const,
-    buckets: RUN_SECONDS,
+    buckets: OPERATION_SECONDS,
   });
   const runSeconds = new Histogram({ name: "job_processing_duration_seconds", help: "of a run", buckets: RUN_SECONDS, registers });
   const batchSize = new Histogram({ name: "download_batch_size", help: "documents of a run", buckets: BATCH_SIZES, registers });
@@ -56,12 +59,14 @@ export function createRunFigures(): RunFigures {
       processed.inc({ status: ended });
       runSeconds.observe(seconds);
       batchSize.observe(documents);
-      if (ended === "completed" && documents > 0) operationSeconds.observe({ operation: "upload" }, seconds / documents);
     },
     stored(documents) {
       downloaded.inc(documents);
       uploaded.inc(documents);
-      operations.inc({ operation: "upload" }, documents);
+    },
+    operated({ operation, seconds }) {
+      operations.inc({ operation });
+      operationSeconds.observe({ operation }, seconds);
     },
     jobFailed: () => failed.inc(),
     jobsAre(jobs) {

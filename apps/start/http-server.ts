@@ -1,5 +1,6 @@
 import { FilemillError } from "@filemill/sdk/error.ts";
 import fastify, { type FastifyError, type FastifyInstance } from "fastify";
+import { AppError } from "./app-error.ts";
 
 export interface HttpServerOptions {
   /** The body of answers to what no route has foreseen: wrong JSON, no such route, the platform away. */
@@ -12,7 +13,7 @@ const MAX_JSON_BYTES = 1 * 2 ** 20;
 /**
  * The HTTP server of an app. As in the platform's API there is no limit on the whole time of a request, because an honest
  * upload over a slow line takes long; silence on a socket is limited. Errors are answered without a stack: 503 where the
- * platform is away, 500 and a line in the log for defects.
+ * platform is away or the app itself says that it can't go on, 500 and a line in the log for defects.
  */
 export function createHttpServer({ errorBody }: HttpServerOptions): FastifyInstance {
   const app = fastify({
@@ -28,7 +29,11 @@ export function createHttpServer({ errorBody }: HttpServerOptions): FastifyInsta
     reply.header("x-content-type-options", "nosniff");
   });
   app.setNotFoundHandler(async (request, reply) => reply.code(404).send(errorBody(`There is no ${request.method} ${request.url}.`)));
-  app.setErrorHandler<FastifyError | FilemillError>(async (error, request, reply) => {
+  app.setErrorHandler<FastifyError | FilemillError | AppError>(async (error, request, reply) => {
+    if (error instanceof AppError) {
+      request.log.warn({ err: error }, "a request could not be served");
+      return reply.code(503).header("retry-after", "5").send(errorBody(error.message));
+    }
     if (error instanceof FilemillError) {
       request.log.warn({ code: error.code }, error.detail);
       return reply.code(503).header("retry-after", "5").send(errorBody("The platform does not answer as it should; try again soon."));

@@ -74,7 +74,12 @@ export function createJobCard(job) {
   return { element, update };
 }
 
-/** @param {{ documentNumber: number, documentType: string, fileName: string, blobUrl: string }} document */
-function documentEntry({ documentNumber, documentType, fileName, blobUrl }) {
-  return makeElement("li", {}, `${documentNumber}. ${documentType} `, makeElement("a", { href: blobUrl }, fileName));
+/**
+ * The link is to this app, which serves every text: a container may be private.
+ *
+ * @param {{ jobId: string, documentNumber: number, documentType: string, fileName: string }} document
+ */
+function documentEntry({ jobId, documentNumber, documentType, fileName }) {
+  const link = makeElement("a", { href: `/documents/jobs/${jobId}/${fileName}` }, fileName);
+  return makeElement("li", {}, `${documentNumber}. ${documentType} `, link);
 }
