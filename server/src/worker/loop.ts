@@ -23,6 +23,7 @@ import { openCommitter } from "./committer.ts";
 import { countOutcomes } from "./count-outcomes.ts";
 import type { HostPool } from "./host/pool.ts";
 import { openLeases } from "./leases.ts";
+import { openManifests } from "./manifests.ts";
 import { openPlans } from "./plans.ts";
 import { openProfileBudget } from "./profile-budget.ts";
 import { openProgress } from "./progress.ts";
@@ -117,6 +118,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const leases = openLeases({ database, workerId: id, onError: warn("leases could not be renewed or checked") });
   const progress = openProgress({ database, workerId: id, onError: warn("the progress of tasks could not be told") });
   const plans = openPlans(database);
+  const manifests = openManifests(database);
   const profiles = openProfileBudget();
   const quotas = openQuotas({ database, log, onRefused: observe.quotaRefused });
   const ahead = openByteBudget(options.aheadBytes ?? AHEAD_BYTES);
@@ -136,6 +138,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     for (const [failureClass, items] of failures) observe.failed(failureClass, items);
   });
   const announce = (ready: Iterable<string>) => dispatch.announce(ready);
+  const services = { ...options, workerId: id, quotas, plans, manifests, committer, ahead, profiles, announce };
   const recovery = startRecovery({ database, workerId: id, committer, plans, announce, onReaped: observe.reaped, log });
   const cancellations = options.notify ? listen(database, { channels: [CANCEL_CHANNEL], onNotification: () => leases.check() }) : undefined;
   const touching = setInterval(() => void touchWorker(database, id).catch(warn("the worker could not report in")), RENEW_MS);
@@ -164,11 +167,8 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     const onReused: TaskServices["onReused"] = (entries) => observe.reused?.(entries);
     const onCollected: TaskServices["onCollected"] = (objects) => observe.collected?.(objects);
     const signal = AbortSignal.any([held, giveUp.signal]);
-    const ended = runTask(
-      { ...options, workerId: id, quotas, plans, committer, ahead, profiles, announce, onStarted, onItems, onReused, onCollected },
-      task,
-      signal,
-    ).then(async (end) => {
+    const told = { onStarted, onItems, onReused, onCollected };
+    const ended = runTask({ ...services, ...told }, task, signal).then(async (end) => {
       leases.remove(lease);
       progress.forget(lease);
       const milliseconds = performance.now() - started;

@@ -3,12 +3,13 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Database } from "../db/database.ts";
 import { StorageError, type Failure } from "../errors.ts";
-import { materialise, readManifests, type FileManifest } from "../outputs/content.ts";
+import { materialise, type FileManifest } from "../outputs/content.ts";
 import type { StageRunEntry } from "../processors/stage-run.ts";
 import type { ClaimedTask } from "../queue/task.ts";
 import type { ContentStore } from "../storage/content-store.ts";
 import { generatedFiles, type GeneratedFile } from "./generated-files.ts";
 import { inParallel, type Work } from "./in-parallel.ts";
+import type { Manifests } from "./manifests.ts";
 import { NO_REUSE, type LookUp, type Reuse } from "./reuse.ts";
 import { unlessGivenUp } from "./unless-given-up.ts";
 
@@ -42,6 +43,7 @@ export interface PrepareOptions {
 interface PrepareServices {
   readonly database: Database;
   readonly contents: ContentStore;
+  readonly manifests: Manifests;
 }
 
 type InputFile = FileManifest | GeneratedFile;
@@ -54,15 +56,12 @@ type InputFile = FileManifest | GeneratedFile;
 export async function prepare(services: PrepareServices, task: ClaimedTask, options: PrepareOptions): Promise<Prepared> {
   const generated = generatedFiles(task);
   const ids = [...new Set(task.entries.map((entry) => entry.fileId))].filter((id) => !generated.has(id));
-  const { byId, reuse } = await unlessGivenUp(
-    services.database.asSystem(async (transaction) => {
-      const manifests = ids.length === 0 ? [] : await readManifests(transaction, task.tenantId, ids);
-      const known = new Map<string, InputFile>([...generated, ...manifests.map((manifest) => [manifest.id, manifest] as const)]);
-      const files = task.entries.map((entry) => known.get(entry.fileId));
-      return { byId: known, reuse: (await options.lookUp?.(transaction, files)) ?? NO_REUSE };
-    }),
-    options.signal,
-  );
+  const manifests = await unlessGivenUp(services.manifests.of(task.tenantId, ids), options.signal);
+  const byId = new Map<string, InputFile>([...generated, ...manifests.map((manifest) => [manifest.id, manifest] as const)]);
+  const { lookUp } = options;
+  const files = task.entries.map((entry) => byId.get(entry.fileId));
+  const looked = lookUp && services.database.asSystem((transaction) => lookUp(transaction, files));
+  const reuse = looked ? await unlessGivenUp(looked, options.signal) : NO_REUSE;
   const entries: PreparedEntry[] = [];
   const missing = new Map<number, Failure>();
   const fetches: Work[] = [];

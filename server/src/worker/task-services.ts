@@ -3,6 +3,7 @@ import type { ContentStore } from "../storage/content-store.ts";
 import type { Quotas } from "../tenants/quotas.ts";
 import type { Catalogue } from "../processors/catalogue.ts";
 import type { HostPool } from "./host/pool.ts";
+import type { Manifests } from "./manifests.ts";
 import type { Plans } from "./plans.ts";
 import type { ProfileBudget } from "./profile-budget.ts";
 import type { Committer } from "./committer.ts";
@@ -18,6 +19,7 @@ export interface TaskServices {
   readonly catalogue: Catalogue;
   readonly hosts: HostPool;
   readonly plans: Plans;
+  readonly manifests: Manifests;
   readonly committer: Committer;
   /** Inputs on disk of tasks that no host has begun with. */
   readonly ahead: ByteBudget;
