@@ -20,7 +20,7 @@ async function names(query: string): Promise<string[]> {
 }
 
 /** Tables that hold nothing of a tenant. A new one must be put here on purpose. */
-const WITHOUT_TENANT = ["file_walks", "filemill_migrations", "root_keys", "workers"];
+const WITHOUT_TENANT = ["file_walks", "filemill_migrations", "root_keys", "workers", "metric_sources", "metric_totals"];
 /** The tenants themselves: their id is the tenant. */
 const TENANT_COLUMN_ELSEWHERE = ["tenants"];
 
