@@ -1,7 +1,7 @@
 /**
  * Says that it is ready, answers what it is asked, and ends when its parent is gone. CHILD=fails: ends at once;
  * CHILD=stubborn: ignores SIGTERM; CHILD=hangs: blocks its event loop for good as soon as it is ready; CHILD=busy: is not
- * done with a drain before another message, or SIGTERM, comes.
+ * done with a drain before it is asked something, or SIGTERM comes.
  */
 if (process.env.CHILD === "fails") process.exit(3);
 process.on("SIGTERM", () => {
@@ -12,7 +12,7 @@ let drains = false;
 let pings = 0;
 process.on("message", (message) => {
   if (typeof message !== "object" || message === null) return;
-  if (drains) process.exit(0);
+  if (drains && "question" in message) process.exit(0);
   if ("type" in message && message.type === "drain") {
     if (process.env.CHILD !== "busy") process.exit(0);
     drains = true;
