@@ -244,6 +244,30 @@ describe("many files at once", () => {
   });
 });
 
+describe("patterns that take long", () => {
+  test("are held against few files at a time, and against all in the end", async () => {
+    const slow = `*${"a".repeat(198)}b`;
+    await pipeline(
+      "slow",
+      Array.from({ length: 20 }, () => ({ name: slow })),
+    );
+    await pipeline("mine", [{ name: "file" }]);
+    await engine.files(tenant.id, 300);
+    await round();
+    expect((await triggered()).map(({ files }) => files.length)).toEqual([249]);
+    await round();
+    expect((await triggered()).map(({ files }) => files.length)).toEqual([249, 51]);
+  });
+
+  test("are of a hundred pipelines at most", async () => {
+    await engine.rows(sql`
+      INSERT INTO pipeline_triggers (tenant_id, pipeline_name, triggers, takes_outputs)
+      SELECT ${tenant.id}::uuid, 'p' || n, '[]', false FROM generate_series(1, 100) AS n`);
+    expect((await pipeline("one-more", [{}])).status).toBe(409);
+    expect((await pipeline("p7", [{}])).status).toBe(201);
+  });
+});
+
 describe("triggers that can't be", () => {
   const needing: PipelineDocument = {
     params: { type: "object", properties: { sql: { type: "string" } }, required: ["sql"] },

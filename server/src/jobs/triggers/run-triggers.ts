@@ -24,6 +24,11 @@ const QUIET_MS = 300;
 const LONGEST_WAIT_MS = 2_000;
 /** In one transaction, where triggers make many small jobs. */
 const MAX_JOBS = 100;
+/**
+ * Characters of patterns, times files. The worst pattern is compared at each place of a name, of which there are 1,024: about a
+ * second of this process.
+ */
+const MAX_COMPARED = 1_000_000;
 
 export interface TriggerRound {
   readonly lanes: Set<string>;
@@ -87,9 +92,13 @@ async function takeArrived(transaction: Transaction, services: TriggerServices, 
   return { lanes, more: waiting.files === limit };
 }
 
+/** As many files as make no more than so many jobs, and no more than so much to compare. */
 function biteOf(pipelines: readonly PipelineTriggers[]): number {
-  const sizes = pipelines.flatMap(({ triggers }) => triggers.map(({ max_files }) => max_files ?? MAX_FILES));
-  return Math.min(MAX_FILES, MAX_JOBS * Math.min(MAX_FILES, ...sizes));
+  const triggers = pipelines.flatMap((pipeline) => pipeline.triggers);
+  const fewest = Math.min(MAX_FILES, ...triggers.map(({ max_files }) => max_files ?? MAX_FILES));
+  const jobsEach = Math.max(1, Math.floor(MAX_JOBS / Math.max(1, pipelines.length)));
+  const compared = triggers.reduce((sum, { name }) => sum + (name?.length ?? 0), 0);
+  return Math.max(1, Math.min(MAX_FILES, fewest * jobsEach, Math.floor(MAX_COMPARED / Math.max(1, compared))));
 }
 
 async function readWaiting(
