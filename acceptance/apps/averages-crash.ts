@@ -2,7 +2,7 @@ import { until } from "../chaos/conditions.ts";
 import type { Chance } from "../chaos/seed.ts";
 import type { AveragesClient } from "./averages-client.ts";
 import { averagesOf } from "./averages-model.ts";
-import { processesBelow } from "./processes.ts";
+import { workersOf } from "./processes.ts";
 
 interface CrashRun {
   readonly client: AveragesClient;
@@ -70,8 +70,4 @@ async function killWorkers({ client, platformPid, chance, kills }: CrashRun, isO
     killed.add(victim);
     process.kill(victim, "SIGKILL");
   }
-}
-
-async function workersOf(platformPid: number): Promise<number[]> {
-  return (await processesBelow(platformPid)).filter(({ command }) => command.includes("bin/worker.ts")).map(({ pid }) => pid);
 }

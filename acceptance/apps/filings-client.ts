@@ -40,13 +40,16 @@ export interface FilingsClient {
   job(id: string): Promise<JobRecord>;
   documents(id: string): Promise<DocumentRecord[]>;
   /** Looks at a job until it has ended; what was wrong with what was seen is in `findings`. */
-  followed(
-    id: string,
-    withinMs: number,
-  ): Promise<{ readonly job: JobRecord; readonly statuses: readonly string[]; readonly findings: readonly string[] }>;
+  followed(id: string, withinMs: number): Promise<Followed>;
 }
 
-const LOOK_MS = 50;
+export interface Followed {
+  readonly job: JobRecord;
+  readonly statuses: readonly string[];
+  readonly findings: readonly string[];
+}
+
+const LOOK_MS = 100;
 
 export function filingsClient(url: string): FilingsClient {
   const ask = async (path: string, init: RequestInit = {}) => {

@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "@filemill/sdk/local-platform.ts";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { openBrowser } from "../browser/browser.ts";
 import { startApp, type AppProcess } from "./app-process.ts";
 import { filingsClient, type FilingsClient } from "./filings-client.ts";
@@ -34,7 +34,7 @@ beforeAll(async () => {
     REGISTRY_SLOW_MS: "1000",
     REGISTRY_FAILURE_RATE: "0.05",
     REGISTRY_LIE_RATE: "0.05",
-    REGISTRY_SCAN_RATE: "0.04",
+    REGISTRY_SCAN_RATE: "0.02",
   });
   client = filingsClient(app.url);
 }, 180_000);
@@ -130,6 +130,21 @@ test(
     await expectMetrics(totalDocuments);
   },
 );
+
+test("a registry that can't be served or reached is named, with what to do", { timeout: 120_000 }, async () => {
+  // Neither gets as far as the platform.
+  const nobody = { FILEMILL_URL: `http://127.0.0.1:${await freePort()}`, FILEMILL_KEY: "fml_test", WORKER_METRICS_PORT: "0" };
+  await expect(startApp("filings", { ...nobody, REGISTRY_PORT: new URL(app.url).port })).rejects.toThrow(
+    /The registry can't be served: .*EADDRINUSE.*Set REGISTRY_PORT to a free port/,
+  );
+  const alone = await startApp("filings", { ...nobody, REGISTRY_URL: `http://127.0.0.1:${await freePort()}` });
+  onTestFinished(() => void alone.stop());
+  expect(await filingsClient(alone.url).create({ num_jobs: 3 })).toEqual({
+    status: 503,
+    body: { error: expect.stringMatching(/^Only 0 of 3 job\(s\) could be created: The registry at .+ does not say/), jobs: [] },
+  });
+  expect(await filingsClient(alone.url).get("/jobs")).toMatchObject({ status: 503 });
+});
 
 const NAMES = {
   api: [

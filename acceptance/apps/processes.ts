@@ -30,6 +30,11 @@ export async function isRunning(pid: number): Promise<boolean> {
   return stat !== "" && !stat.slice(stat.lastIndexOf(")")).startsWith(") Z");
 }
 
+/** Of the workers of a platform, by the process of its `npm start`. */
+export async function workersOf(platformPid: number): Promise<number[]> {
+  return (await processesBelow(platformPid)).filter(({ command }) => command.includes("bin/worker.ts")).map(({ pid }) => pid);
+}
+
 async function look(name: string): Promise<(RunningProcess & { parent: number }) | undefined> {
   const [stat, command] = await Promise.all(["stat", "cmdline"].map((file) => readFile(`/proc/${name}/${file}`, "utf8").catch(() => "")));
   if (!stat) return undefined;

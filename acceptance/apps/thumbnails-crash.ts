@@ -2,7 +2,7 @@ import type { Client } from "@filemill/sdk/client.ts";
 import { until } from "../chaos/conditions.ts";
 import type { Chance } from "../chaos/seed.ts";
 import { isAbout, measure, plainJpeg } from "./images.ts";
-import { processesBelow } from "./processes.ts";
+import { workersOf } from "./processes.ts";
 import type { ThumbnailClient } from "./thumbnail-client.ts";
 
 interface CrashRun {
@@ -70,8 +70,4 @@ async function killWorkers({ platform, platformPid, chance, kills }: CrashRun): 
     process.kill(victim, "SIGKILL");
   }
   await until("all workers are back", WORKERS_BACK_WITHIN_MS, async () => (await workersOf(platformPid)).length >= 2);
-}
-
-async function workersOf(platformPid: number): Promise<number[]> {
-  return (await processesBelow(platformPid)).filter(({ command }) => command.includes("bin/worker.ts")).map(({ pid }) => pid);
 }
