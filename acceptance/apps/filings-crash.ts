@@ -36,7 +36,7 @@ const NEXT: Readonly<Record<string, readonly string[]>> = {
  */
 export async function crashRun(run: CrashRun): Promise<string[]> {
   const { client, jobs } = run;
-  const before = await downloadedBy(run);
+  const before = await figuresOf(run);
   const { status, body } = await client.create({ num_jobs: jobs });
   if (status !== 200) return [`POST /create-job answered ${status}: ${JSON.stringify(body)}`];
   const created = (body as { jobs: { jobId: string; cin: string; companyName: string }[] }).jobs;
@@ -54,8 +54,10 @@ export async function crashRun(run: CrashRun): Promise<string[]> {
     findings.push(...statusFindings(found), ...(await documentFindings(run, company)));
     documents += found.job.processingStages.documentDownload.totalDocuments;
   }
-  const counted = (await downloadedBy(run)) - before;
+  const after = await figuresOf(run);
+  const counted = after.downloaded - before.downloaded;
   if (counted !== documents) findings.push(`metrics say ${counted} documents were downloaded, and it were ${documents}`);
+  if (after.lost === before.lost) findings.push("no kill met a worker that had a job");
   await until("all workers are back", WORKERS_BACK_WITHIN_MS, async () => (await workersOf(run.platformPid)).length >= 2);
   return findings;
 }
@@ -115,7 +117,8 @@ async function killWorkers({ client, platformPid, chance, kills }: CrashRun, isO
   }
 }
 
-async function downloadedBy({ workerMetricsUrl }: CrashRun): Promise<number> {
+async function figuresOf({ workerMetricsUrl }: CrashRun): Promise<{ downloaded: number; lost: number }> {
   const text = await (await fetch(workerMetricsUrl)).text();
-  return Number(/^documents_downloaded_total (\d+)$/m.exec(text)?.[1]);
+  const read = (name: string) => Number(new RegExp(`^${name} (\\d+)$`, "m").exec(text)?.[1]);
+  return { downloaded: read("documents_downloaded_total"), lost: read("lock_cleanup_total") };
 }
