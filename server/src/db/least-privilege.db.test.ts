@@ -76,6 +76,7 @@ test("tables whose rows change often are vacuumed and counted long before a fift
       WHERE relnamespace = 'filemill'::regnamespace AND option_name = 'autovacuum_vacuum_scale_factor' AND option_value::float8 <= 0.02 ORDER BY 1`),
   );
   expect(set.map(({ name }) => name)).toEqual([
+    "arrived_files",
     "job_dependencies",
     "job_stages",
     "jobs",
