@@ -22,11 +22,13 @@ export interface RecordedBulk {
 /** Files in a transaction: beyond some hundreds the commit is no longer what costs. */
 const BATCH_FILES = 500;
 const BATCH_BYTES = 4 * 2 ** 20;
+/** Batches that are recorded at the same time, each whole or not at all: one alone took twice as long as reading the next. */
+const AT_ONCE = 2;
 
 export interface Recorder {
   /** Where the room for the next file is to be taken. */
   reservation(): Promise<Reservation>;
-  /** Resolves when there is room for the next: at most one batch is being filled and one committed. Rejects what a commit rejected with. */
+  /** Resolves when there is room for the next: one batch is being filled and at most AT_ONCE are committed. Rejects what a commit rejected with. */
   add(file: StoredFile): Promise<void>;
   /** Records what was added. Rejects as `add`. */
   flush(): Promise<void>;
@@ -41,26 +43,35 @@ interface Batch {
 export function createRecorder(bulk: RecordedBulk): Recorder {
   let batch: Promise<Batch> | undefined;
   let batchBytes = 0;
-  let recording: Promise<void> = Promise.resolve();
+  /** Oldest first; what one rejected with stays here until somebody was told. */
+  const recordings: Promise<void>[] = [];
 
   function current(): Promise<Batch> {
     return (batch ??= roomForBatch(bulk).then((reservation) => ({ files: [], reservation })));
   }
 
   async function hand(): Promise<void> {
-    if (batch === undefined) return await recording;
+    if (batch === undefined) return;
     const { files, reservation } = await batch;
     batch = undefined;
     batchBytes = 0;
     try {
-      await recording;
+      if (recordings.length >= AT_ONCE) await recordings.shift();
     } catch (error) {
       await Promise.all([discardFiles(bulk.contents, files), reservation.release()]);
       throw error;
     }
-    recording = recordBatch(bulk, { files, reservation });
+    const recording = recordInTurn({ files, reservation }, recordings.at(-1));
     // Told to the next who waits for it.
     recording.catch(() => undefined);
+    recordings.push(recording);
+  }
+
+  /** Files are told of in the order of the archive, whichever commit was first. */
+  async function recordInTurn(full: Batch, before: Promise<void> | undefined): Promise<void> {
+    await recordBatch(bulk, full);
+    await before?.catch(() => undefined);
+    bulk.onRecorded(full.files);
   }
 
   return {
@@ -72,8 +83,10 @@ export function createRecorder(bulk: RecordedBulk): Recorder {
       if (files.length >= BATCH_FILES || batchBytes >= BATCH_BYTES) await hand();
     },
     async flush() {
-      await hand();
-      await recording;
+      const [handed] = await Promise.allSettled([hand()]);
+      // None goes on behind the answer, whatever became of the others.
+      const ends = await Promise.allSettled(recordings.splice(0));
+      for (const end of [handed, ...ends]) if (end.status === "rejected") throw end.reason;
     },
   };
 }
@@ -113,7 +126,6 @@ async function recordBatch(bulk: RecordedBulk, { files, reservation }: Batch): P
     throw isTaken(error) ? alreadyStored(error) : error;
   }
   await failpoint("bulk-after-commit");
-  bulk.onRecorded(files);
 }
 
 function publicId(file: StoredFile | undefined): string | null {
